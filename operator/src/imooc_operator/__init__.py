@@ -1,0 +1,3 @@
+"""The controller of ImoocPod."""
+
+__version__ = "0.1.0"

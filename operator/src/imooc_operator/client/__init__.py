@@ -1,0 +1,1 @@
+"""HTTP to the API server: configuration, connections, verbs, watch streams and their errors."""

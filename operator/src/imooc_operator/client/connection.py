@@ -1,0 +1,185 @@
+"""One keep-alive HTTP/1.1 connection with at most one exchange on it.
+
+Invariant: a connection whose last exchange did not end cleanly is closed, never reused.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Protocol, cast
+
+import httptools
+
+from .errors import Silent, Unreachable
+
+HIGH_WATER = 1 << 20
+"""Bytes of an unread stream at which the socket is no longer read."""
+
+
+class _Parser(Protocol):
+    def feed_data(self, data: bytes) -> None: ...
+    def get_status_code(self) -> int: ...
+    def should_keep_alive(self) -> bool: ...
+
+
+class Answer:
+    """Status, the one header we use, and the body as far as it has arrived."""
+
+    __slots__ = ("body", "complete", "keep_alive", "retry_after", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.retry_after: str | None = None
+        self.body = bytearray()
+        self.complete = False
+        self.keep_alive = False
+
+
+class Connection(asyncio.Protocol):
+    """A transport, an HTTP parser, and the answer being received."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser: _Parser = httptools.HttpResponseParser(self)
+        self._answer: Answer | None = None
+        self._arrived: asyncio.Future[None] | None = None
+        self._streaming = False
+        self._paused = False
+        self._failure: str | None = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether a next exchange may use this connection."""
+        return self._failure is None and self._answer is None and self._transport is not None
+
+    async def exchange(self, request: bytes, within: float) -> Answer:
+        """Send `request` and return the whole answer; raise Unreachable after `within` seconds."""
+        answer = self._begin(request, streaming=False)
+        try:
+            async with asyncio.timeout(within):
+                while not answer.complete:
+                    await self._arrival()
+        except TimeoutError:
+            raise Unreachable(f"no answer within {within:g} s", sent=True) from None
+        finally:
+            self._end(answer)
+        return answer
+
+    async def stream(
+        self, request: bytes, within: float, silence: float
+    ) -> AsyncGenerator[tuple[Answer, bytes], None]:
+        """Yield the answer with each piece of its body; the first piece may be empty.
+
+        Raises Unreachable when no header arrives within `within` seconds, Silent when later
+        nothing at all does for `silence` seconds. A consumer that stops early closes the
+        connection.
+        """
+        answer = self._begin(request, streaming=True)
+        opened = False
+        try:
+            while True:
+                limit = silence if opened else within
+                try:
+                    async with asyncio.timeout(limit):
+                        while not (
+                            answer.body or answer.complete or (answer.status and not opened)
+                        ):
+                            await self._arrival()
+                except TimeoutError:
+                    kind = Silent if opened else Unreachable
+                    raise kind(f"nothing for {limit:g} s", sent=True) from None
+                opened = True
+                piece = bytes(answer.body)
+                answer.body.clear()
+                self._resume()
+                yield answer, piece
+                if answer.complete and not answer.body:
+                    return
+        finally:
+            self._end(answer)
+
+    def close(self) -> None:
+        """Drop the connection now."""
+        self._fail("closed by this client")
+
+    def _begin(self, request: bytes, *, streaming: bool) -> Answer:
+        if self._transport is None or not self.reusable:
+            raise Unreachable(self._failure or "connection is busy", sent=False)
+        self._answer = answer = Answer()
+        self._streaming = streaming
+        self._transport.write(request)
+        return answer
+
+    def _end(self, answer: Answer) -> None:
+        self._answer = None
+        self._resume()
+        if not answer.keep_alive:
+            self.close()
+
+    async def _arrival(self) -> None:
+        if self._failure is not None:
+            raise Unreachable(self._failure, sent=True)
+        self._arrived = asyncio.get_running_loop().create_future()
+        try:
+            await self._arrived
+        finally:
+            self._arrived = None
+
+    def _wake(self) -> None:
+        if self._arrived is not None and not self._arrived.done():
+            self._arrived.set_result(None)
+
+    def _fail(self, why: str) -> None:
+        if self._failure is None:
+            self._failure = why
+        if self._transport is not None:
+            self._transport.abort()
+        self._wake()
+
+    def _resume(self) -> None:
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._paused = False
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # TCP and TLS transports are
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(f"answer is not HTTP: {error}")
+            return
+        if self._answer is None:
+            self._fail("bytes outside of an exchange")
+        elif self._streaming:
+            if len(self._answer.body) > HIGH_WATER and not self._paused and self._transport:
+                self._transport.pause_reading()
+                self._paused = True
+            self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._fail(f"connection lost: {exc or 'closed by the API server'}")
+
+    # httptools callbacks
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._answer is not None and name.lower() == b"retry-after":
+            self._answer.retry_after = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        if self._answer is not None:
+            self._answer.status = self._parser.get_status_code()
+
+    def on_body(self, body: bytes) -> None:
+        if self._answer is not None:
+            self._answer.body += body
+
+    def on_message_complete(self) -> None:
+        if self._answer is not None:
+            self._answer.complete = True
+            # Only here: the parser forgets it with the end of the message.
+            self._answer.keep_alive = self._parser.should_keep_alive()
+            self._wake()

@@ -1,0 +1,96 @@
+"""Reading a kubeconfig: files merged as kubectl merges them, one context chosen."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .config import ClientConfig, ConfigError, Token, client_config
+
+Entry = Mapping[str, Any]
+
+
+def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> ClientConfig:
+    """Return the configuration of `context`, by default the current one.
+
+    Of several files the first to name a cluster, user, context or current-context wins; files that
+    do not exist are skipped as kubectl does, unless none exists.
+    """
+    files = [(path, _read(path)) for path in paths if path.exists()]
+    if not files:
+        raise ConfigError(f"no kubeconfig at {', '.join(map(str, paths))}")
+    origin = ", ".join(str(path) for path, _ in files)
+    chosen = context or next((c for _, f in files if (c := f.get("current-context"))), None)
+    if not chosen:
+        raise ConfigError(f"{origin}: no current-context is set")
+    _, settings = _find(files, "contexts", "context", chosen)
+    cluster_home, cluster = _find(files, "clusters", "cluster", str(settings.get("cluster", "")))
+    user_name = str(settings.get("user", ""))
+    user_home, user = _find(files, "users", "user", user_name) if user_name else (cluster_home, {})
+    for unsupported in ("exec", "auth-provider", "username"):
+        if unsupported in user:
+            raise ConfigError(
+                f"{user_home}: user {user_name!r} authenticates by {unsupported!r}, which this"
+                " operator cannot do; use a client certificate or a token"
+            )
+    return client_config(
+        str(cluster.get("server", "")),
+        token=_token(user, user_home),
+        ca_data=_bytes(cluster, "certificate-authority", cluster_home),
+        certificate=_certificate(user, user_home),
+        verify=not cluster.get("insecure-skip-tls-verify", False),
+        server_name=cluster.get("tls-server-name"),
+        origin=origin,
+    )
+
+
+def _read(path: Path) -> Entry:
+    import yaml  # costs 2 MB of memory that a pod in the cluster never needs
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"cannot read kubeconfig {path}: {reason}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"cannot read kubeconfig {path}: not a mapping")
+    return content
+
+
+def _find(
+    files: Sequence[tuple[Path, Entry]], plural: str, singular: str, name: str
+) -> tuple[Path, Entry]:
+    for path, content in files:
+        for entry in content.get(plural) or ():
+            if isinstance(entry, dict) and entry.get("name") == name:
+                return path, entry.get(singular) or {}
+    raise ConfigError(f"{', '.join(str(p) for p, _ in files)}: no {singular} named {name!r}")
+
+
+def _bytes(entry: Entry, field: str, home: Path) -> bytes | None:
+    """Return `field`-data, or the content of the file `field` names (relative to its home)."""
+    try:
+        if data := entry.get(f"{field}-data"):
+            return base64.b64decode(data, validate=True)
+        if file := entry.get(field):
+            return (home.parent / str(file)).read_bytes()
+    except (OSError, binascii.Error) as error:
+        raise ConfigError(f"{home}: cannot read {field}: {error}") from error
+    return None
+
+
+def _token(user: Entry, home: Path) -> Token:
+    if text := user.get("token"):
+        return Token(str(text))
+    if file := user.get("tokenFile"):
+        return Token(path=home.parent / str(file))
+    return Token()
+
+
+def _certificate(user: Entry, home: Path) -> tuple[bytes, bytes] | None:
+    chain = _bytes(user, "client-certificate", home)
+    key = _bytes(user, "client-key", home)
+    if (chain is None) != (key is None):
+        raise ConfigError(f"{home}: client certificate and key must come together")
+    return (chain, key) if chain is not None and key is not None else None

@@ -1,0 +1,69 @@
+"""A bounded set of keep-alive connections to one API server.
+
+Invariant: never more than `limit` connections lent out; the one used last is lent first, so that
+a quiet operator lets the others idle away.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .config import ClientConfig
+from .connection import Connection
+from .errors import Unreachable
+
+
+class Pool:
+    """Lends connections, opening them as needed."""
+
+    def __init__(self, config: ClientConfig, *, limit: int, connect_timeout: float) -> None:
+        self._config = config
+        self._connect_timeout = connect_timeout
+        self._idle: list[Connection] = []
+        self._permits = asyncio.Semaphore(limit)
+
+    @asynccontextmanager
+    async def lend(self) -> AsyncIterator[Connection]:
+        """Lend a connection; it goes back only when still reusable."""
+        async with self._permits:
+            connection = self._take_idle() or await self.open()
+            try:
+                yield connection
+            finally:
+                if connection.reusable:
+                    self._idle.append(connection)
+
+    async def open(self) -> Connection:
+        """Return a new connection that is not counted: the caller owns and closes it."""
+        config = self._config
+        where = f"{config.host}:{config.port}"
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection,
+                    config.host,
+                    config.port,
+                    ssl=config.tls,
+                    server_hostname=config.server_name,
+                )
+        except TimeoutError:
+            raise Unreachable(
+                f"no connection to {where} within {self._connect_timeout:g} s", sent=False
+            ) from None
+        except (OSError, ssl.SSLError) as error:
+            raise Unreachable(f"no connection to {where}: {error}", sent=False) from error
+        return connection
+
+    def close(self) -> None:
+        """Close what is idle; connections lent out end with their exchange."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.reusable:
+                return connection
+        return None

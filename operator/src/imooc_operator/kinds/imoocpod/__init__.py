@@ -1,0 +1,1 @@
+"""ImoocPod: types, observe, plan, act."""

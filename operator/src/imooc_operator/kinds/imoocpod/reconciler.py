@@ -1,0 +1,212 @@
+"""Observe, plan, act: one pass for one ImoocPod.
+
+Invariant: the answers to own writes go into the caches before the next plan, so no plan is made on
+a cluster this operator has already changed; a create whose outcome is unknown is looked up first;
+an ImoocPod that the API server has refused as outdated is not acted on again.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import assert_never
+
+import msgspec
+
+from imooc_operator.client.api import ApiClient, Resource
+from imooc_operator.client.errors import (
+    AlreadyExists,
+    ApiError,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+)
+from imooc_operator.runtime.batch import in_parallel, slow_start
+from imooc_operator.runtime.cache import Cache
+from imooc_operator.runtime.controller import Result, TerminalError
+from imooc_operator.runtime.informer import Decoder
+from imooc_operator.runtime.objects import Key, key_of, split_key
+
+from . import api, observe
+from .api import ImoocPod, ImoocPodStatus, RawImoocPod
+from .observe import Failure, Observed, PodView, RawPod
+from .plan import Action, CreatePod, DeletePod, SetStatus, plan
+from .template import PodTemplate
+
+log = logging.getLogger(__name__)
+
+IMOOCPODS = Resource(api.GROUP, api.VERSION, api.PLURAL)
+PODS = Resource("", "v1", "pods")
+
+ROUNDS = 8
+"""Plans in one pass before the key goes to the back of the queue: pods, status, and some luck."""
+
+
+class Reconciler:
+    """Brings pods and status of each ImoocPod to what its spec says."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        scope_of: Callable[[str], str],
+        pod_image: str,
+        now: Callable[[], str],
+    ) -> None:
+        """`scope_of` maps a namespace to the informer scope it is in; `now` is RFC 3339 in UTC."""
+        self.crs: Cache[ImoocPod] = Cache()
+        self.pods: Cache[PodView] = Cache(index=lambda pod: pod.owner_uid)
+        self.cr_decoder = Decoder(RawImoocPod, api.view)
+        self.pod_decoder = Decoder(RawPod, observe.view)
+        self._client = client
+        self._scope_of = scope_of
+        self._pod_image = pod_image
+        self._now = now
+        self._unsure: dict[Key, set[str]] = {}
+        self._taken: dict[Key, set[str]] = {}
+        self._outdated: dict[Key, int] = {}
+
+    async def reconcile(self, key: Key) -> Result:
+        """Act until the plan is empty; raise what the controller should retry."""
+        await self._settle(key)
+        for _ in range(ROUNDS):
+            observed = self._observe(key)
+            if observed.cr is not None and observed.cr.revision == self._outdated.get(key):
+                return Result()  # the API server has a newer one; its event starts a pass
+            actions = plan(observed)
+            if not actions:
+                return Result()
+            try:
+                await self._act(key, observed, actions)
+            except (Forbidden, Invalid) as error:
+                if "NamespaceTerminating" in error.causes:
+                    raise TerminalError("the namespace is being deleted") from error
+                await self._report(key, _failure(error))
+                raise
+        return Result(requeue_after=1.0)
+
+    def _observe(self, key: Key) -> Observed:
+        observed = observe.observe(key, self.crs, self.pods)
+        if observed.cr is None:
+            self._taken.pop(key, None)
+            self._outdated.pop(key, None)
+            return observed
+        return replace(observed, taken=frozenset(self._taken.get(key, ())), now=self._now())
+
+    async def _report(self, key: Key, failure: Failure) -> None:
+        observed = replace(self._observe(key), failure=failure)
+        await self._act(key, observed, plan(observed))
+
+    async def _act(self, key: Key, observed: Observed, actions: tuple[Action, ...]) -> None:
+        cr = observed.cr
+        if cr is None:
+            return
+        creates: list[CreatePod] = []
+        deletes: list[DeletePod] = []
+        status: ImoocPodStatus | None = None
+        for action in actions:
+            match action:
+                case CreatePod():
+                    creates.append(action)
+                case DeletePod():
+                    deletes.append(action)
+                case SetStatus():
+                    status = action.status
+                case _:
+                    assert_never(action)
+        # Cleaning up frees quota for what follows; the status comes when nothing else is left.
+        if deletes:
+            await in_parallel(deletes, self._delete)
+        if creates and cr.spec is not None:
+            template = PodTemplate(cr, cr.spec, self._pod_image)
+            await slow_start(creates, lambda action: self._create(key, template, action.name))
+            log.info("pods created", extra={"key": key, "count": len(creates)})
+        if status is not None:
+            await self._set_status(cr, status)
+
+    async def _create(self, key: Key, template: PodTemplate, name: str) -> None:
+        namespace, _ = split_key(key)
+        try:
+            answer = await self._client.create(PODS.path(namespace), template.body(name))
+        except AlreadyExists:
+            await self._look_up(key, name)
+        except ApiError as error:
+            if error.outcome_unknown:
+                self._unsure.setdefault(key, set()).add(name)
+            raise
+        else:
+            self._learn_pod(answer)
+
+    async def _settle(self, key: Key) -> None:
+        """Find out what became of the creates that got no answer."""
+        for name in sorted(self._unsure.get(key, ())):
+            await self._look_up(key, name)
+            self._unsure[key].discard(name)
+        self._unsure.pop(key, None)
+
+    async def _look_up(self, key: Key, name: str) -> None:
+        """Take the pod `name` over from the API server, or remember that the name is not ours."""
+        namespace, _ = split_key(key)
+        try:
+            answer = await self._client.get(PODS.path(namespace, name))
+        except NotFound:
+            return
+        pod = self._learn_pod(answer)
+        cr = self.crs.get(key)
+        if cr is not None and (pod is None or pod.owner_uid != cr.uid):
+            self._taken.setdefault(key, set()).add(name)
+
+    async def _delete(self, action: DeletePod) -> None:
+        pod = action.pod
+        options = b'{"preconditions":{"uid":"%s"}}' % pod.uid.encode()
+        try:
+            answer = await self._client.delete(PODS.path(pod.namespace, pod.name), options)
+        except (NotFound, Conflict):
+            self.pods.forget(pod)  # this very pod is gone, whatever has its name now
+            return
+        log.info(
+            "pod deleted",
+            extra={"key": observe.owner_key(pod), "pod": pod.name, "why": action.why},
+        )
+        deleted = observe.view(self.pod_decoder.object.decode(answer))
+        if deleted is None:
+            self.pods.forget(pod)  # answered with a Status: gone at once
+        else:
+            terminating = msgspec.structs.replace(deleted, terminating=True)
+            self.pods.learn(terminating, self._scope_of(pod.namespace))
+
+    async def _set_status(self, cr: ImoocPod, status: ImoocPodStatus) -> None:
+        body = msgspec.json.encode(
+            {"metadata": {"resourceVersion": str(cr.revision)}, "status": status}
+        )
+        try:
+            answer = await self._client.patch(IMOOCPODS.path(cr.namespace, cr.name, "status"), body)
+        except (Conflict, NotFound):
+            # Changed, deleted or made anew since our watch last spoke: no more acting on this one.
+            self._outdated[key_of(cr)] = cr.revision
+            return
+        self.crs.learn(
+            api.view(self.cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
+        )
+
+    def _learn_pod(self, answer: bytes) -> PodView | None:
+        pod = observe.view(self.pod_decoder.object.decode(answer))
+        if pod is not None:
+            self.pods.learn(pod, self._scope_of(pod.namespace))
+        return pod
+
+
+def _failure(error: Forbidden | Invalid) -> Failure:
+    """Return what the status should say about a refused write."""
+    message = error.message
+    if isinstance(error, Invalid):
+        return Failure("PodInvalid", message)
+    if "exceeded quota" in message:
+        return Failure("QuotaExceeded", _stable(message))
+    if "is forbidden: User " in message:
+        return Failure("NotPermitted", message)
+    return Failure("AdmissionDenied", _stable(message))
+
+
+def _stable(message: str) -> str:
+    """Return `message` without the pod's name, which differs in each attempt."""
+    return message.partition(" is forbidden: ")[2] or message

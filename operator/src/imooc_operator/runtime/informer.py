@@ -1,0 +1,188 @@
+"""Keeps one scope of a cache equal to the API server: list, then watch, for ever.
+
+Invariant: the cache never moves to an older revision unnoticed, and a watch that brings nothing,
+not even bookmarks, is followed by a new list.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from imooc_operator.client.api import ApiClient, Resource
+from imooc_operator.client.errors import ApiError, Gone, Refused, Silent, refusal
+
+from .backoff import Backoff
+from .cache import Cache, Regression
+from .objects import Cached, EventType, ObjectList, RawObject, WatchEvent
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=RawObject)
+T = TypeVar("T", bound=Cached)
+
+PAGE = 500
+SILENCE = 90.0
+"""Seconds without a byte after which a watch counts as dead: bookmarks come about every minute."""
+
+WATCH_MIN, WATCH_MAX = 300, 600
+"""The API server ends each watch after a time between these, which spreads the reconnects."""
+
+STEADY = 1.0
+"""Seconds after which a watch that breaks counts as one that had worked."""
+
+REWIND_AFTER = 3
+"""Lists in a row older than what was seen, until we believe that etcd was restored."""
+
+
+class Decoder(Generic[R, T]):
+    """How the bytes of one resource type become the view a kind keeps of it."""
+
+    def __init__(self, raw: type[R], view: Callable[[R], T | None]) -> None:
+        """`view` returns None for an object that does not concern the kind."""
+        self.view = view
+        self.object = msgspec.json.Decoder(raw)
+        # The types are chosen at run time, which a type checker cannot follow.
+        lists, events = cast(Any, ObjectList)[raw], cast(Any, WatchEvent)[raw]
+        self.list: msgspec.json.Decoder[ObjectList[R]] = msgspec.json.Decoder(lists)
+        self.event: msgspec.json.Decoder[WatchEvent[R]] = msgspec.json.Decoder(events)
+        self.event_type = msgspec.json.Decoder(EventType)
+
+
+class Informer(Generic[R, T]):
+    """Lists and watches one resource type in one scope (a namespace, or "" for all)."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        resource: Resource,
+        scope: str,
+        decoder: Decoder[R, T],
+        cache: Cache[T],
+    ) -> None:
+        self.resource = resource
+        self.scope = scope
+        self.synced = asyncio.Event()
+        self.events = 0
+        self.relists = 0
+        self._client = client
+        self._decoder = decoder
+        self._cache = cache
+        self._older = 0
+        self._active_at = asyncio.get_running_loop().time()
+
+    def age(self) -> float:
+        """Return the seconds since the API server last gave any sign of life here."""
+        return asyncio.get_running_loop().time() - self._active_at
+
+    def is_synced(self) -> bool:
+        """Return whether the first list is in the cache."""
+        return self.synced.is_set()
+
+    def title(self) -> str:
+        """Return what is watched, for people."""
+        return f"{self.resource.plural} in {self.scope or 'all namespaces'}"
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        loop = asyncio.get_running_loop()
+        backoff = Backoff()
+        listed = False
+        while True:
+            began, events = loop.time(), self.events
+            try:
+                if not listed:
+                    await self._list()
+                    listed = True
+                    self.synced.set()
+                await self._watch()
+                if self.events > events:
+                    continue
+                reason = "watch ended without an event"
+            except (Gone, Regression, Silent) as error:
+                # A silent watch may be one from the future, after etcd was restored: a list tells.
+                listed = False
+                reason = str(error)
+            except (ApiError, msgspec.DecodeError) as error:
+                reason = str(error)
+                if isinstance(error, Refused):
+                    self._active_at = loop.time()  # it answers; a restart would not change its mind
+            if loop.time() - began >= STEADY:
+                backoff.reset()
+            delay = backoff.next()
+            log.log(
+                logging.DEBUG if reason.startswith("watch ended") else logging.WARNING,
+                "watch interrupted",
+                extra={
+                    "resource": self.resource.plural,
+                    "namespace": self.scope,
+                    "reason": reason,
+                    "relist": not listed,
+                    "delay": round(delay, 3),
+                },
+            )
+            await asyncio.sleep(delay)
+
+    async def _list(self) -> None:
+        """Replace the scope by a fresh list, page by page; no version asked means the newest."""
+        self.relists += 1
+        objects: list[T] = []
+        query = {"limit": str(PAGE)}
+        while True:
+            page = self._decoder.list.decode(
+                await self._client.get(self.resource.path(self.scope), query)
+            )
+            self._active_at = asyncio.get_running_loop().time()
+            objects += [seen for item in page.items if (seen := self._decoder.view(item))]
+            if not page.metadata.continue_:
+                break
+            query["continue"] = page.metadata.continue_
+        revision = int(page.metadata.resource_version)
+        try:
+            self._cache.replace(
+                self.scope, objects, revision, rewind=self._older + 1 >= REWIND_AFTER
+            )
+        except Regression:
+            self._older += 1
+            raise
+        self._older = 0
+
+    async def _watch(self) -> None:
+        """Follow the scope from the cache's revision until the API server ends the watch."""
+        query = {
+            "resourceVersion": str(self._cache.revision(self.scope)),
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": str(random.randint(WATCH_MIN, WATCH_MAX)),  # noqa: S311 - spreads load, guards nothing
+        }
+        watch = self._client.watch(self.resource.path(self.scope), query, silence=SILENCE)
+        async with aclosing(watch) as batches:
+            async for lines in batches:
+                self._active_at = asyncio.get_running_loop().time()
+                for line in lines.splitlines():
+                    self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        try:
+            event = self._decoder.event.decode(line)
+        except msgspec.ValidationError:
+            self._raise_if_error(line)  # a Status need not fit the shape of the resource
+            raise
+        meta = event.object.metadata
+        if event.type == "ERROR":
+            self._raise_if_error(line)
+        if event.type == "BOOKMARK":
+            self._cache.progress(self.scope, meta.revision)
+            return
+        self.events += 1
+        new = None if event.type == "DELETED" else self._decoder.view(event.object)
+        key = f"{meta.namespace}/{meta.name}"
+        self._cache.apply(self.scope, key, meta.uid, new, meta.revision)
+
+    def _raise_if_error(self, line: bytes) -> None:
+        event = self._decoder.event_type.decode(line)
+        if event.type == "ERROR":
+            raise refusal(f"watch {self.resource.plural}", 0, bytes(event.object))

@@ -1,0 +1,175 @@
+"""Finding the API server and who we are to it."""
+
+import base64
+import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from imooc_operator.client.config import TOKEN_TTL, ConfigError, Token, in_cluster
+from imooc_operator.client.kubeconfig import load_kubeconfig
+
+
+@pytest.fixture(scope="module")
+def pem() -> tuple[str, str]:
+    """A certificate of its own and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=36500))
+        .sign(key, hashes.SHA256())
+    )
+    return (
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode(),
+    )
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def write(
+    path: Path,
+    *,
+    current: str | None = "c",
+    server: str = "https://h:6443/base/",
+    cluster: dict[str, object] | None = None,
+    user: dict[str, object] | None = None,
+) -> Path:
+    content = {
+        "clusters": [{"name": "k", "cluster": {"server": server, **(cluster or {})}}],
+        "users": [{"name": "u", "user": user or {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+    }
+    path.write_text(yaml.safe_dump(content | ({"current-context": current} if current else {})))
+    return path
+
+
+def test_certificates_as_data(tmp_path: Path, pem: tuple[str, str]) -> None:
+    chain, key = pem
+    path = write(
+        tmp_path / "config",
+        cluster={"certificate-authority-data": b64(chain)},
+        user={"client-certificate-data": b64(chain), "client-key-data": b64(key)},
+    )
+    config = load_kubeconfig([path])
+    assert (config.host, config.port, config.base_path) == ("h", 6443, "/base")
+    assert config.tls is not None
+    assert config.tls.check_hostname
+    assert config.tls.cert_store_stats()["x509"] == 1
+
+
+def test_files_are_relative_to_the_kubeconfig(tmp_path: Path, pem: tuple[str, str]) -> None:
+    chain, key = pem
+    (tmp_path / "ca.pem").write_text(chain)
+    (tmp_path / "key.pem").write_text(key)
+    (tmp_path / "token").write_text("secret\n")
+    path = write(
+        tmp_path / "config",
+        cluster={"certificate-authority": "ca.pem", "tls-server-name": "other"},
+        user={"client-certificate": "ca.pem", "client-key": "key.pem", "tokenFile": "token"},
+    )
+    config = load_kubeconfig([path])
+    assert config.server_name == "other"
+    assert config.token.header(0.0) == "Authorization: Bearer secret\r\n"
+
+
+def test_the_first_of_several_files_wins_and_missing_ones_are_skipped(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", current=None, server="http://first:1")
+    second = write(tmp_path / "b", server="http://second:2")
+    assert load_kubeconfig([tmp_path / "none", first, second]).host == "first"
+
+
+def test_no_verification_only_when_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", cluster={"insecure-skip-tls-verify": True})
+    config = load_kubeconfig([path])
+    assert config.tls is not None
+    assert not config.tls.check_hostname
+
+
+MISTAKES = [
+    pytest.param({"current": None}, "no current-context", id="no context"),
+    pytest.param({"current": "x"}, "no context named 'x'", id="unknown context"),
+    pytest.param({"server": "h:6443"}, "is not an http", id="no URL"),
+    pytest.param({"user": {"exec": {"command": "aws"}}}, "'exec'", id="exec plugin"),
+    pytest.param(
+        {"user": {"client-certificate-data": b64("x")}}, "must come together", id="no key"
+    ),
+    pytest.param(
+        {"user": {"client-certificate-data": "?", "client-key-data": "?"}},
+        "cannot read client-certificate",
+        id="not base64",
+    ),
+    pytest.param(
+        {"user": {"client-certificate": "gone", "client-key": "gone"}}, "gone", id="file missing"
+    ),
+    pytest.param(
+        {"cluster": {"certificate-authority-data": b64("no certificate")}},
+        "unusable certificate",
+        id="no certificate",
+    ),
+    pytest.param({"user": {"tokenFile": "gone"}}, "cannot read the token", id="token missing"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), MISTAKES)
+def test_a_mistake_is_one_line(tmp_path: Path, content: dict[str, object], message: str) -> None:
+    path = write(tmp_path / "config", **content)  # type: ignore[arg-type]  # the table names its fields
+    with pytest.raises(ConfigError, match=message) as error:
+        load_kubeconfig([path])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{unclosed", "just text", "\x00"])
+def test_what_is_no_kubeconfig_is_one_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="cannot read kubeconfig") as error:
+        load_kubeconfig([path])
+    assert "\n" not in str(error.value)
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no kubeconfig at"):
+        load_kubeconfig([tmp_path / "none"])
+
+
+def test_a_rotated_token_is_read_in_time_or_at_once_when_refused(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text("one")
+    token = Token(path=path)
+    assert "one" in token.header(0.0)
+    path.write_text("two")
+    assert "one" in token.header(TOKEN_TTL - 1)
+    token.expire()
+    assert "two" in token.header(TOKEN_TTL - 1)
+    path.write_text("three")
+    assert "three" in token.header(2 * TOKEN_TTL + 1)
+    path.unlink()
+    assert "three" in token.header(9 * TOKEN_TTL)
+
+
+def test_in_cluster(tmp_path: Path, pem: tuple[str, str]) -> None:
+    (tmp_path / "token").write_text("t")
+    (tmp_path / "ca.crt").write_text(pem[0])
+    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
+    config = in_cluster(environ.get, tmp_path)
+    assert config is not None
+    assert (config.host, config.port) == ("fd00::1", 443)
+    assert in_cluster(lambda name: None, tmp_path) is None

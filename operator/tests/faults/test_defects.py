@@ -1,0 +1,176 @@
+"""The defects of the tutorial's operator: ours has none of them. One test each, by its name."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.fake_api import FakeApi, Request
+from support.inprocess import operating
+from support.store import Object, Refusal
+from support.user import User
+
+pytestmark = pytest.mark.asyncio
+
+ROLE = Path(__file__).parents[2] / "deploy" / "role.yaml"
+
+
+async def test_counts_no_foreign_pod_that_shares_the_label(api: FakeApi, user: User) -> None:
+    for number in range(3):
+        await user.create_pod(f"stranger-{number}", labels={"app": "web"})
+    async with operating(api):
+        await user.create("web", 2)
+        assert len(await user.converged("web", 2)) == 2
+
+
+async def test_deletes_no_foreign_pod_that_shares_the_label(api: FakeApi, user: User) -> None:
+    await user.create_pod("stranger", labels={"app": "web"})
+    async with operating(api):
+        await user.create("web", 2)
+        await user.converged("web", 2)
+        await user.scale("web", 0)
+        await user.converged("web", 0)
+    assert [pod["metadata"]["name"] for pod in await user.pods()] == ["stranger"]
+
+
+async def test_scales_down_by_rank_and_never_by_a_pod_already_terminating(
+    api: FakeApi, user: User
+) -> None:
+    api.store.graceful = True
+    async with operating(api):
+        await user.create("web", 3)
+        names = await user.converged("web", 3)
+        await user.delete_pod(names[0], grace=30)
+        names = await user.converged("web", 3)
+        ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+        for name in names[:2]:
+            await user.patch_pod(name, {"status": ready}, "status")
+        await user.scale("web", 2)
+        assert await user.converged("web", 2) == names[:2]
+    deletes = [r.name for r in api.requests if r.verb == "delete" and "preconditions" in r.body]
+    assert deletes == [names[2]], "one delete, of the pod that was not ready"
+
+
+async def test_goes_down_to_zero_with_an_empty_list(api: FakeApi, user: User) -> None:
+    async with operating(api):
+        await user.create("web", 1)
+        await user.converged("web", 1)
+        await user.scale("web", 0)
+        await user.converged("web", 0)
+    assert (await user.get("web"))["status"]["podNames"] == []
+
+
+async def test_does_nothing_on_negative_replicas_of_an_older_crd_and_says_so(
+    api: FakeApi, user: User
+) -> None:
+    async with operating(api):
+        await user.create("web", 1)
+        names = await user.converged("web", 1)
+        await user.scale("web", -1)
+
+        async def said() -> str | None:
+            conditions = (await user.get("web"))["status"]["conditions"]
+            return next((c["message"] for c in conditions if c["reason"] == "InvalidSpec"), None)
+
+        assert "replicas" in await user.eventually(said, "a condition names the fault")
+        assert [pod["metadata"]["name"] for pod in await user.pods()] == names
+
+
+async def test_writes_the_status_after_acting(api: FakeApi, user: User) -> None:
+    async with operating(api):
+        await user.create("web", 3)
+        await user.converged("web", 3)
+    writes = [r.verb for r in api.requests if r.verb in ("create", "patch") and r.plural != "x"]
+    own = writes[1:]  # the first is the user's
+    assert own == ["create"] * 3 + ["patch"], "three pods, then one status; nothing before or after"
+
+
+async def test_creates_no_pod_too_many_from_a_stale_cache(api: FakeApi, user: User) -> None:
+    async with operating(api):
+        await user.create("web", 0)
+        await user.converged("web", 0)
+        api.frozen.add("pods")
+        for replicas in (3, 5, 5, 4):
+            await user.scale("web", replicas)
+            await user.converged("web", replicas)
+        await user.patch("web", {"metadata": {"labels": {"touched": "1"}}})
+        await asyncio.sleep(0.1)
+        assert api.count("create", "pods") == 5
+        api.frozen.clear()
+        await asyncio.sleep(0.1)
+        assert api.count("create", "pods") == 5
+
+
+async def test_is_silent_once_converged(api: FakeApi, user: User) -> None:
+    async with operating(api):
+        await user.create("web", 3)
+        await user.converged("web", 3)
+        await asyncio.sleep(0.1)
+        before = len(api.requests)
+        await asyncio.sleep(0.5)
+        assert len(api.requests) == before
+
+
+async def test_slows_down_on_a_lasting_refusal(api: FakeApi, user: User) -> None:
+    async def refuse(request: Request, _: object) -> Object:
+        raise Refusal(403, "Forbidden", 'pods "x" is forbidden: exceeded quota: q')
+
+    api.fault(lambda r: (r.verb, r.plural) == ("create", "pods"), refuse)
+    async with operating(api):
+        await user.create("web", 100)
+        await asyncio.sleep(1.0)
+    attempts = api.count("create", "pods")
+    assert 4 <= attempts <= 9, "5 ms doubling: about 8 attempts of one pod each in a second"
+
+
+async def test_makes_all_pods_in_one_pass(api: FakeApi, user: User) -> None:
+    async with operating(api):
+        await user.create("web", 20)
+        await user.converged("web", 20)
+    assert api.count("create", "pods") == 20
+    assert api.count("patch", "imoocpods") == 1, "a status in between would be a pass in between"
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+async def test_replaces_finished_and_evicted_pods(api: FakeApi, user: User, phase: str) -> None:
+    async with operating(api):
+        await user.create("web", 2)
+        names = await user.converged("web", 2)
+        await user.patch_pod(names[0], {"status": {"phase": phase, "reason": "Evicted"}}, "status")
+
+        async def replaced() -> bool | None:
+            left = {pod["metadata"]["name"] for pod in await user.pods()}
+            return True if names[0] not in left and len(left) == 2 else None
+
+        await user.eventually(replaced, "the finished pod is gone and replaced")
+
+
+async def test_uses_every_right_it_has_and_no_other(api: FakeApi, user: User) -> None:
+    """Drive it through all it does, a lost answer included; compare with the Role."""
+    lost = iter([True])
+
+    async def lose(request: Request, act: object) -> Object:
+        assert callable(act)
+        act()
+        raise Refusal(500, "InternalError", "the answer got lost")
+
+    before = len(api.requests)
+    api.fault(lambda r: (r.verb, r.plural) == ("create", "pods") and next(lost, False), lose)
+    async with operating(api):
+        cr = {"metadata": {"name": "web"}, "spec": {"replicas": 2}}
+        api.store.create("imoocpods", "default", cr)
+        await asyncio.sleep(0.2)
+        api.store.patch("imoocpods", "default", "web", {"spec": {"replicas": 1}}, "")
+        await asyncio.sleep(0.2)
+    used = {
+        ("/".join(filter(None, (r.plural, r.subresource))), r.verb) for r in api.requests[before:]
+    }
+    (role,) = [d for d in yaml.safe_load_all(ROLE.read_text()) if d]
+    granted = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert used == granted

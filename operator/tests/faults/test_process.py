@@ -1,0 +1,134 @@
+"""The command itself: probes, metrics, exit codes."""
+
+import asyncio
+import json
+import logging
+import socket
+import sys
+
+import pytest
+
+from imooc_operator.__main__ import run
+from imooc_operator.client.config import ConfigError, Token, client_config
+from imooc_operator.runtime.log import ConsoleFormatter, JsonFormatter, pass_id
+from imooc_operator.settings import parse
+from support.fake_api import FakeApi
+from support.inprocess import operating
+from support.store import Refusal
+from support.user import User
+
+pytestmark = pytest.mark.asyncio
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def fetch(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    answer = (await reader.read()).decode()
+    writer.close()
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+async def test_probes_and_metrics(api: FakeApi, user: User) -> None:
+    health, metrics = free_port(), free_port()
+    flags = [f"--health-probe-bind-address=127.0.0.1:{health}"]
+    flags.append(f"--metrics-bind-address=127.0.0.1:{metrics}")
+    async with operating(api, *flags):
+        await user.create("web", 2)
+        await user.converged("web", 2)
+        assert await fetch(health, "/healthz") == (200, "ok\n")
+        assert await fetch(health, "/readyz") == (200, "ok\n")
+        assert (await fetch(health, "/"))[0] == 404
+        assert (await fetch(health, "/healthz", "POST"))[0] == 405
+        code, text = await fetch(metrics, "/metrics")
+    assert code == 200
+    lines = text.splitlines()
+    assert 'rest_client_requests_total{method="POST",code="201"} 2' in lines
+    assert 'imooc_cache_objects{resource="pods"} 2' in lines
+    assert 'workqueue_depth{name="imoocpod"} 0' in lines
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
+
+
+async def test_not_ready_and_yet_alive_while_the_crd_is_missing(api: FakeApi) -> None:
+    health = free_port()
+    api.fault(lambda r: r.plural == "imoocpods", _not_found)
+    async with operating(api, f"--health-probe-bind-address=127.0.0.1:{health}"):
+        await asyncio.sleep(0.1)
+        code, text = await fetch(health, "/readyz")
+        assert (code, text) == (503, "imoocpods in all namespaces: not synced\n")
+        assert (await fetch(health, "/healthz"))[0] == 200
+
+
+async def _not_found(request: object, act: object) -> dict[str, object]:
+    raise Refusal(404, "NotFound", "the server could not find the requested resource")
+
+
+async def test_an_address_in_use_is_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = parse(
+            [f"--metrics-bind-address=127.0.0.1:{port}", "--health-probe-bind-address=0"], {}
+        )
+        config = client_config("http://127.0.0.1:1", token=Token(), origin="test")
+        with pytest.raises(ConfigError, match="cannot listen"):
+            await run(settings, config, asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--kubeconfig=/nonexistent"], "no kubeconfig at /nonexistent", id="kubeconfig"
+        ),
+        pytest.param(["--replicas=3"], "unrecognized arguments: --replicas=3", id="flag"),
+    ],
+)
+async def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "imooc_operator",
+        *arguments,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    (line,) = errors.decode().splitlines()
+    assert message in line
+
+
+async def test_only_the_chosen_namespaces_are_watched(api: FakeApi, user: User) -> None:
+    for namespace in ("a", "b", "c"):
+        body = {"metadata": {"name": "web"}, "spec": {"replicas": 1}}
+        api.store.create("imoocpods", namespace, body)
+    async with operating(api, "--namespaces=a,b"):
+        for namespace in ("a", "b"):
+
+            async def made(where: str = namespace) -> bool | None:
+                return True if api.store.all("pods", where) else None
+
+            await user.eventually(made, f"a pod in {namespace}")
+        await asyncio.sleep(0.1)
+    assert api.store.all("pods", "c") == []
+    assert {r.namespace for r in api.requests if r.verb in ("list", "watch")} == {"a", "b"}
+
+
+async def test_log_records_as_json_and_for_a_console() -> None:
+    record = logging.LogRecord("imooc_operator.x", logging.INFO, "", 0, "pods created", None, None)
+    record.key = "n/web"
+    token = pass_id.set("imoocpod-7")
+    line = json.loads(JsonFormatter().format(record))
+    console = ConsoleFormatter().format(record)
+    pass_id.reset(token)
+    assert (line["message"], line["key"], line["pass"]) == ("pods created", "n/web", "imoocpod-7")
+    assert line["logger"] == "x"
+    assert console.endswith("INFO    pods created key=n/web pass=imoocpod-7")
