@@ -1,0 +1,51 @@
+"""Say in containerd's words where a node finds the images of a registry name.
+
+Pure. Invariant: only files that carry our first line are ever ours to replace or remove; a file of
+somebody else for the same name is replaced only because this project was told to own that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+FOLDER = "/etc/containerd/certs.d"
+MARK = "# Kept by the registry role: changes to this file are overwritten.\n"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one node needs: files by path below the folder's parent, and folders to remove."""
+
+    write: dict[str, bytes]
+    remove: list[str]
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to do."""
+        return bool(self.write or self.remove)
+
+
+def hosts_toml(upstream: str) -> bytes:
+    """Return the file that sends every pull to ``upstream``, a URL, and nowhere else.
+
+    The server is named, and not only a mirror of it, because containerd would fall back to the
+    name itself: an alias may exist in the outside world.
+    """
+    return f'{MARK}server = "{upstream}"\n'.encode()
+
+
+def change(present: Mapping[str, bytes], names: Iterable[str], upstream: str) -> Change:
+    """Return what makes a node find exactly ``names`` at ``upstream``.
+
+    ``present`` holds the node's files by path relative to the folder's parent. No names: all that
+    is ours goes.
+    """
+    wanted = {f"certs.d/{name}/hosts.toml": hosts_toml(upstream) for name in names}
+    return Change(
+        write={path: text for path, text in wanted.items() if present.get(path) != text},
+        remove=sorted(
+            f"/etc/containerd/{path.rpartition('/')[0]}"
+            for path, text in present.items()
+            if text.startswith(MARK.encode()) and path not in wanted
+        ),
+    )
