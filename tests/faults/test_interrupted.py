@@ -1,0 +1,56 @@
+"""A run killed in the middle of any step is finished by the next one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from environments import Environment
+
+# Every step that changes something, and how many seconds into it the kill comes.
+STEPS = [
+    ("engine", 0.3),
+    ("images", 0.3),
+    ("cluster", 1.5),
+    ("cluster", 8),
+    ("registry", 0.8),
+    ("build", 1),
+    ("rbac", 0.5),
+    ("crd", 0.5),
+    ("operator", 1),
+    ("cr", 0.5),
+]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
+    """An environment that is removed whatever the tests left of it."""
+    environment = Environment.create("interrupted", tmp_path_factory.mktemp("inventory"))
+    yield environment
+    down = environment.run(playbook="playbooks/down.yml")
+    assert down.code == 0, down.output
+
+
+@pytest.mark.parametrize(("step", "seconds"), STEPS)
+def test_a_run_is_killed(environment: Environment, step: str, seconds: float) -> None:
+    """Each starts on what the one before left half-made, so kills also pile up."""
+    run = environment.run(kill_in=(step, seconds))
+    assert run.code == -signal.SIGKILL, f"it ended before it could be killed:\n{run.output}"
+    assert f": {step}" in run.output
+
+
+def test_the_next_run_finishes(environment: Environment) -> None:
+    run = environment.run()
+    assert run.code == 0, run.output
+
+
+def test_and_the_one_after_changes_nothing(environment: Environment) -> None:
+    run = environment.run()
+    assert (run.code, run.changed) == (0, 0), run.output
+
+
+def test_the_inventory_lies_outside_the_project(environment: Environment) -> None:
+    """Otherwise a test environment could show up among the user's."""
+    assert not environment.inventory.is_relative_to(Path(__file__).parents[2])

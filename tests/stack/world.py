@@ -1,0 +1,61 @@
+"""What the tests of a running stack see it through: official clients, no code of the project."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One environment and the clients to look at it."""
+
+    cluster: str
+    workers: int
+    registry: str
+    state: Path
+    core: Any
+    apps: Any
+    custom: Any
+    storage: Any
+    engine: Any
+
+    @property
+    def nodes(self) -> list[Any]:
+        """The node containers, as the engine has them."""
+        label = f"io.x-k8s.kind.cluster={self.cluster}"
+        return list(self.engine.containers.list(filters={"label": label}))
+
+    def pods(self, owner: str = "example-imoocpod", namespace: str = "default") -> list[Any]:
+        """The pods that an ImoocPod controls and that are not on their way out."""
+        return [
+            pod
+            for pod in self.core.list_namespaced_pod(namespace).items
+            if pod.metadata.deletion_timestamp is None
+            and any(
+                ref.controller and ref.name == owner for ref in pod.metadata.owner_references or []
+            )
+        ]
+
+    def imoocpod(
+        self, name: str = "example-imoocpod", namespace: str = "default"
+    ) -> dict[str, Any]:
+        """The custom resource as the API server has it."""
+        found: dict[str, Any] = self.custom.get_namespaced_custom_object(
+            "k8s.imooc.com", "v1alpha1", namespace, "imoocpods", name
+        )
+        return found
+
+
+def eventually(look: Callable[[], T], right: Callable[[T], bool], within: float = 60) -> T:
+    """Return what ``look`` sees once it is right; fail past ``within`` seconds."""
+    deadline = time.monotonic() + within
+    while not right(seen := look()):
+        assert time.monotonic() < deadline, f"still not right after {within} s; last seen: {seen}"
+        time.sleep(0.2)
+    return seen

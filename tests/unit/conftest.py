@@ -1,0 +1,17 @@
+"""Let tests import the project's plugins the way Ansible does, without installing anything."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import ansible.module_utils
+
+_PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+
+# Modules say `from ansible.module_utils.<name> import …`; Ansible rewrites it when packing.
+ansible.module_utils.__path__.append(str(_PLUGINS / "module_utils"))
+for _kind in ("filter", "callback", "modules", "action"):
+    sys.path.insert(0, str(_PLUGINS / _kind))
+importlib.invalidate_caches()

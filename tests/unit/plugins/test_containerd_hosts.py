@@ -1,0 +1,43 @@
+"""Nodes find the registry's names at one place, and only our files are ever removed."""
+
+from __future__ import annotations
+
+from ansible.module_utils.containerd_hosts import change, hosts_toml
+
+UPSTREAM = "http://r:5000"
+OURS = hosts_toml(UPSTREAM)
+
+
+def test_nothing_is_written_where_all_is_there() -> None:
+    present = {"certs.d/localhost:5000/hosts.toml": OURS}
+    assert not change(present, ["localhost:5000"], UPSTREAM)
+
+
+def test_what_is_missing_or_different_is_written() -> None:
+    present = {"certs.d/localhost:5000/hosts.toml": hosts_toml("http://old:5000")}
+    found = change(present, ["localhost:5000", "mock.com:5000"], UPSTREAM)
+    assert set(found.write) == {
+        "certs.d/localhost:5000/hosts.toml",
+        "certs.d/mock.com:5000/hosts.toml",
+    }
+    assert found.remove == []
+
+
+def test_a_name_that_is_no_longer_wanted_goes() -> None:
+    present = {
+        "certs.d/localhost:5000/hosts.toml": OURS,
+        "certs.d/old.example:5000/hosts.toml": OURS,
+        "certs.d/docker.io/hosts.toml": b'server = "https://mirror.example"\n',
+    }
+    found = change(present, ["localhost:5000"], UPSTREAM)
+    assert found.write == {}
+    assert found.remove == ["/etc/containerd/certs.d/old.example:5000"]
+
+
+def test_no_names_remove_all_that_is_ours() -> None:
+    present = {"certs.d/a:1/hosts.toml": OURS, "certs.d/docker.io/hosts.toml": b"theirs"}
+    assert change(present, [], "").remove == ["/etc/containerd/certs.d/a:1"]
+
+
+def test_a_pull_goes_nowhere_else() -> None:
+    assert b'\nserver = "http://r:5000"\n' in OURS

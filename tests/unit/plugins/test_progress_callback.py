@@ -1,0 +1,220 @@
+"""The callback in real runs of ansible-playbook: what it prints, what it stores, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+COMMAND = str(Path(sys.executable).with_name("ansible-playbook"))
+
+CONFIG = f"""
+[defaults]
+inventory = inventory/test
+callback_plugins = {PROJECT / "plugins/callback"}
+callbacks_enabled = progress
+retry_files_enabled = false
+localhost_warning = false
+"""
+
+HOSTS = """
+all:
+  hosts:
+    local: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}
+  vars:
+    environment_name: "{{ inventory_dir | basename }}"
+    environment_state_dir: "{{ playbook_dir }}/state/{{ environment_name }}"
+"""
+
+SITE = """
+- name: First
+  hosts: all
+  gather_facts: false
+  tags: [one]
+  tasks:
+    - name: Say something
+      ansible.builtin.debug: {msg: hello}
+      changed_when: true
+- name: Second, by the tag of its role
+  hosts: all
+  gather_facts: false
+  roles: [{role: example, tags: [two]}]
+- name: Third
+  hosts: all
+  gather_facts: false
+  tags: [three]
+  tasks:
+    - name: Recover
+      block:
+        - name: Stumble
+          ansible.builtin.fail: {msg: rescued}
+      rescue:
+        - name: Stand up
+          ansible.builtin.debug: {msg: fine}
+    - name: Fail when asked to
+      ansible.builtin.fail: {msg: asked to}
+      when: fails | default(false) | bool
+    - name: Wait
+      ansible.builtin.shell: |
+        echo '{"message": "halfway"}' >> "{{ environment_state_dir }}/progress.jsonl"
+        sleep "{{ seconds | int }}"
+      when: seconds is defined
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A playbook of three steps in an environment called `test`."""
+    files = {
+        "ansible.cfg": CONFIG,
+        "inventory/test/hosts.yml": HOSTS,
+        "site.yml": SITE,
+        "roles/example/meta/argument_specs.yml": "argument_specs: {main: {options: {}}}",
+        "roles/example/tasks/main.yml": "- name: Work\n  ansible.builtin.debug: {msg: role}\n",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "state/test").mkdir(parents=True)
+    return tmp_path
+
+
+def environment(project: Path, **more: str) -> dict[str, str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("ANSIBLE_")}
+    own = {
+        "ANSIBLE_CONFIG": str(project / "ansible.cfg"),
+        "ANSIBLE_HOME": str(project / ".ansible"),
+    }
+    return inherited | own | more
+
+
+def run(
+    project: Path, *arguments: str, playbook: str = "site.yml", **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, playbook, *arguments],
+        cwd=project,
+        env=environment(project, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Only the callback's own lines, without durations, which no two runs share."""
+    own = re.compile(r"imooc: |step \d+ of|check mode,")
+    spoken = re.compile(r"\d+(\.\d)? s\b")
+    return [spoken.sub("N s", line) for line in done.stdout.splitlines() if own.match(line)]
+
+
+def record(project: Path) -> Any:
+    return json.loads((project / "state/test/timings.json").read_text())
+
+
+def test_every_step_is_announced_and_timed(project: Path) -> None:
+    done = run(project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert lines(done) == [
+        "imooc: environment test, 3 steps",
+        "step 1 of 3: one",
+        "step 2 of 3: two",
+        "step 3 of 3: three",
+    ]
+    assert [(r["step"], r["changed"]) for r in record(project)["run"]] == [
+        ("one", True),
+        ("two", False),
+        ("three", False),
+    ]
+    assert lines(run(project))[1] == "step 1 of 3: one (last time N s)"
+
+
+def test_another_playbook_has_durations_of_its_own(project: Path) -> None:
+    run(project)
+    (project / "site.yml").rename(project / "down.yml")
+    done = run(project, playbook="down.yml")
+    assert lines(done)[1] == "step 1 of 3: one"
+    assert {key.partition("/")[0] for key in record(project)["steps"]} == {"site", "down"}
+
+
+def test_tags_choose_the_steps_that_are_counted(project: Path) -> None:
+    assert lines(run(project, "--tags", "two,three"))[:2] == [
+        "imooc: environment test, 2 steps",
+        "step 1 of 2: two",
+    ]
+    # The only step of a run needs no number, and validating a role's arguments is no step.
+    assert lines(run(project, "--tags", "three")) == []
+
+
+def test_check_mode_tells_the_plan_and_writes_nothing(project: Path) -> None:
+    (project / "state/test/progress.jsonl").write_text("")
+    done = run(project, "--check")
+    assert lines(done)[0] == "imooc: environment test, 3 steps, check mode: nothing will be changed"
+    assert lines(done)[-1] == "check mode, nothing was changed; a run would change: one"
+    assert [path.name for path in (project / "state/test").iterdir()] == ["progress.jsonl"]
+
+
+def test_failed_step_is_named_last_and_not_timed(project: Path) -> None:
+    done = run(project, "-e", "fails=true")
+    assert done.returncode == 2
+    assert lines(done)[-1].startswith("step 3 of 3: three failed after N s; ")
+    assert set(record(project)["steps"]) == {"site/one", "site/two"}
+
+
+def test_state_directory_is_never_created(project: Path) -> None:
+    (project / "state/test").rmdir()
+    assert run(project).returncode == 0
+    assert not (project / "state/test").exists()
+
+
+def test_other_outputs_are_left_to_programs(project: Path) -> None:
+    done = run(project, ANSIBLE_STDOUT_CALLBACK="minimal")
+    assert lines(done) == []
+    assert "step 1 of 3: one" in done.stderr
+
+
+def test_spoilt_state_is_a_warning_not_a_failure(project: Path) -> None:
+    (project / "state/test/timings.json").mkdir()
+    done = run(project)
+    assert done.returncode == 0
+    assert "failed for plugin 'progress'" in done.stderr
+
+
+def test_long_task_shows_life_and_an_interrupt_ends_it(project: Path) -> None:
+    with subprocess.Popen(
+        [COMMAND, "site.yml", "-e", "seconds=60"],
+        cwd=project,
+        env=environment(project),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        begun = banner = 0.0
+        for line in process.stdout:
+            if "TASK [Wait]" in line:
+                # Though there is no terminal, the banner comes before the task is over.
+                begun = banner = time.monotonic()
+            elif "halfway" in line:
+                assert re.match(r"step 3 of 3: three, \d+(\.\d)? s: halfway$", line)
+                break
+        assert banner > 0
+        assert time.monotonic() - begun < 10
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stdout.read()
+        assert process.wait(timeout=10) == 99, rest
+    assert "Traceback" not in rest
+    assert set(record(project)["steps"]) == {"site/one", "site/two"}
