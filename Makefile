@@ -1,0 +1,76 @@
+# Thin verbs: each is one playbook or one test runner. `make help` lists them.
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+ENV ?= dev
+ARGS ?=
+PYTHON ?= python3
+
+inventory := inventory/$(ENV)
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/bin:$(PATH)
+# Molecule and ansible-lint look for this file only in the directory they run in.
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
+
+.PHONY: help up check down etcd test lint unit molecule faults readme env lock docs bench-stack
+
+help:  ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ENV=dev chooses inventory/dev and state/dev; ARGS='…' goes to ansible-playbook as it is."
+
+up: .venv/installed $(inventory)  ## Build the whole stack, or bring it back to what the inventory says
+	$(call playbook,site.yml)
+
+check: .venv/installed $(inventory)  ## Say what `up` would change; change nothing
+	$(call playbook,site.yml --check --diff)
+
+down: .venv/installed $(inventory)  ## Remove what `up` made (images and engine stay: ARGS='-e down_images=true -e down_engine=true')
+	$(call playbook,playbooks/down.yml)
+
+etcd: .venv/installed $(inventory)  ## Show what etcd holds: ARGS='-e etcd_query_prefix=/registry/pods/'
+	$(call playbook,playbooks/etcd.yml)
+
+test: lint unit molecule faults readme  ## All of the five below, on real clusters of their own
+
+lint: .venv/installed  ## ansible-lint, yamllint, ruff, mypy --strict, shellcheck, import contracts
+	./tests/lint.sh
+
+unit: .venv/installed  ## Unit tests of plugins and operator
+	pytest
+	cd operator && pytest
+
+faults: .venv/installed  ## Bad input and interrupted runs against real engines and clusters
+	pytest tests/faults
+
+molecule: .venv/installed  ## Every molecule scenario
+	molecule test --all
+
+readme: .venv/installed  ## Every command of the README, as a reader would type them
+	pytest tests/docs
+
+env: .venv/installed  ## Print what a shell needs to talk to ENV: eval "$(make env)"
+	@python tools/shell_env.py $(ENV)
+
+lock: .venv/installed  ## Resolve requirements.in anew into requirements.lock, with hashes
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in --output-file requirements.lock
+
+docs: .venv/installed  ## Write the variable tables of the role pages anew
+	python tools/role_docs.py
+
+bench-stack: .venv/installed  ## Time the stack beside a shell script of the bare commands
+	python -m benchmarks.stack.run $(ARGS)
+
+$(inventory):
+	@echo "There is no environment '$(ENV)': copy inventory/dev to $(inventory), or choose one of: $(notdir $(wildcard inventory/*))" >&2; exit 2
+
+.venv/installed: requirements.lock operator/pyproject.toml
+	@echo "Preparing the Python environment in .venv (about a minute, once)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}: name another with PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
+	@# Compiled here and on all cores, without the hundred collections that nothing loads: half of pip's time.
+	.venv/bin/python -m compileall -q -j 0 -x 'ansible_collections/(?!community/docker)' .venv/lib
+	.venv/bin/pip install --quiet --no-deps --no-build-isolation --editable operator
+	@touch $@
