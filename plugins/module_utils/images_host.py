@@ -6,6 +6,7 @@ machine's own sources, checked by its own keys, and is unpacked in the cache.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,8 +18,8 @@ from ansible.module_utils.images_process import ImageError, run
 
 _KEYRING = "usr/share/keyrings/debian-archive-keyring.gpg"
 ROOT = Path("/")
-# Programs that Debian and its descendants always have, and debootstrap's wget.
-COMMANDS = ("apt-get", "chroot", "dpkg-deb", "gpgv", "setpriv", "unshare", "wget")
+# Programs that Debian and its descendants always have.
+COMMANDS = ("apt-get", "chroot", "dpkg-deb", "gpgv", "setpriv", "unshare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ def missing_commands() -> list[str]:
 def prepare(script: Path, cache: Path, work: Path, wanted_mirror: str) -> DebianTools:
     """Return the tools, after fetching those the machine does not have."""
     root = ROOT
-    environment: dict[str, str] = {}
+    # debootstrap downloads with wget, which a minimal Debian lacks: ours stands in.
+    environment = {"PATH": f"{script.parent / 'bin'}:{os.environ['PATH']}"}
     if not (root / "usr/sbin/debootstrap").is_file() or not (root / _KEYRING).is_file():
         root = cache / "debian-tools"
         environment["DEBOOTSTRAP_DIR"] = str(root / "usr/share/debootstrap")

@@ -61,6 +61,14 @@ def test_a_fetched_debootstrap_is_used_with_its_own_default(cache: Path, tmp_pat
 
 
 @pytest.mark.usefixtures("bare")
+def test_debootstrap_finds_a_wget_on_a_machine_without_one(cache: Path, tmp_path: Path) -> None:
+    folder = Path(__file__).parents[3] / "roles/images/files/debian"
+    tools = prepare(folder / "fetch_own.sh", cache, tmp_path / "work", "")
+    found = shutil.which("wget", path=tools.environment["PATH"])
+    assert found == str(folder / "bin/wget")
+
+
+@pytest.mark.usefixtures("bare")
 def test_a_wanted_mirror_is_taken(cache: Path, tmp_path: Path) -> None:
     tools = prepare(Path("no-script"), cache, tmp_path / "work", "http://wanted/debian/")
     assert tools.mirror == "http://wanted/debian"
