@@ -19,6 +19,8 @@ class Change:
 
     write: dict[str, bytes]
     remove: list[str]
+    before: dict[str, bytes]
+    """The files there are now that will be replaced or removed."""
 
     def __bool__(self) -> bool:
         """Return whether there is anything to do."""
@@ -41,11 +43,22 @@ def change(present: Mapping[str, bytes], names: Iterable[str], upstream: str) ->
     is ours goes.
     """
     wanted = {f"certs.d/{name}/hosts.toml": hosts_toml(upstream) for name in names}
+    write = {path: text for path, text in wanted.items() if present.get(path) != text}
+    stray = [
+        path
+        for path, text in present.items()
+        if text.startswith(MARK.encode()) and path not in wanted
+    ]
     return Change(
-        write={path: text for path, text in wanted.items() if present.get(path) != text},
-        remove=sorted(
-            f"/etc/containerd/{path.rpartition('/')[0]}"
-            for path, text in present.items()
-            if text.startswith(MARK.encode()) and path not in wanted
-        ),
+        write=write,
+        remove=sorted(f"/etc/containerd/{path.rpartition('/')[0]}" for path in stray),
+        before={path: text for path, text in present.items() if path in {*write, *stray}},
+    )
+
+
+def as_text(node: str, files: Mapping[str, bytes]) -> str:
+    """Return files of one node for a diff."""
+    return "".join(
+        f"{node}:/etc/containerd/{path}\n{text.decode(errors='replace')}\n"
+        for path, text in sorted(files.items())
     )

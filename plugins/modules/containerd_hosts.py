@@ -56,7 +56,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.containerd_hosts import FOLDER, Change, change
+from ansible.module_utils.containerd_hosts import FOLDER, Change, as_text, change
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_nodes import node_containers
 
@@ -122,15 +122,16 @@ def main() -> None:
         node: {"written": sorted(difference.write), "removed": difference.remove}
         for node, difference in differences.items()
     }
-    wanted = {f"certs.d/{name}/hosts.toml -> {params['upstream']}" for name in params["names"]}
-    changed = bool(changes) or (present and not nodes)
+    names = params["names"] if present else []
+    if present and not nodes:  # check mode, before there is a cluster
+        differences = {"every node": change({}, names, params["upstream"])}
     module.exit_json(
-        changed=changed,
+        changed=bool(differences),
         nodes=nodes,
         changes=changes,
         diff={
-            "before": "",
-            "after": "".join(f"{line}\n" for line in sorted(wanted)) if changed else "",
+            "before": "".join(as_text(node, found.before) for node, found in differences.items()),
+            "after": "".join(as_text(node, found.write) for node, found in differences.items()),
         },
     )
 

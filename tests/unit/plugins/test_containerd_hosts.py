@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.containerd_hosts import change, hosts_toml
+from ansible.module_utils.containerd_hosts import as_text, change, hosts_toml
 
 UPSTREAM = "http://r:5000"
 OURS = hosts_toml(UPSTREAM)
@@ -21,6 +21,12 @@ def test_what_is_missing_or_different_is_written() -> None:
         "certs.d/mock.com:5000/hosts.toml",
     }
     assert found.remove == []
+    assert found.before == present
+
+
+def test_a_diff_shows_the_files_of_a_node() -> None:
+    text = as_text("node-1", {"certs.d/a:1/hosts.toml": b"one\n"})
+    assert text == "node-1:/etc/containerd/certs.d/a:1/hosts.toml\none\n\n"
 
 
 def test_a_name_that_is_no_longer_wanted_goes() -> None:
