@@ -6,41 +6,37 @@ Invariant: the only place that constructs things; nothing below reaches for a gl
 import asyncio
 import logging
 import os
+import secrets
 import signal
+import socket
 import sys
-from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
 
 from . import __version__
 from .client.api import ApiClient
 from .client.config import ClientConfig, ConfigError, in_cluster
 from .client.kubeconfig import load_kubeconfig
-from .kinds.imoocpod.api import ImoocPod
-from .kinds.imoocpod.observe import PodView, owner_key
-from .kinds.imoocpod.reconciler import IMOOCPODS, PODS, Reconciler
-from .runtime.controller import Controller
+from .kinds.imoocpod.reconciler import Reconciler
+from .runtime.election import Election
 from .runtime.endpoint import Endpoint
+from .runtime.events import Recorder
 from .runtime.health import Health
-from .runtime.informer import Informer
+from .runtime.kind import Kind
 from .runtime.log import configure
+from .runtime.manager import Manager
 from .runtime.metrics import Registry
-from .runtime.objects import key_of
 from .runtime.process import register_process_metrics
-from .settings import Settings, parse
+from .settings import LEASE, Settings, parse
 
 log = logging.getLogger(__name__)
 
 WORKERS = 32
 """Passes at a time: as many as there are connections, for a pass waits on one request at a time."""
 
-RESYNC = 600.0
-"""Seconds between two looks at every key, should an event ever have been missed."""
-
-GRACE = 0.8
-"""Seconds that passes in flight get after SIGTERM."""
+CONTROLLER = "k8s.imooc.com/imoocpod-operator"
+"""Who events say they come from."""
 
 
 def main() -> None:
@@ -69,25 +65,21 @@ async def run(settings: Settings, config: ClientConfig, stop: asyncio.Event) -> 
         "rest_client_requests_total", "Requests to the API server.", ("method", "code")
     )
     client = ApiClient(config, connections=WORKERS, count=requests.inc)
-    scopes = settings.namespaces or ("",)
-    reconciler = Reconciler(
+    identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    recorder = Recorder(client, CONTROLLER, identity)
+    manager = Manager(
         client,
-        scope_of=lambda namespace: namespace if settings.namespaces else "",
-        pod_image=settings.pod_image,
-        now=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        registry,
+        scopes=settings.namespaces or ("",),
+        workers=WORKERS,
+        recorder=recorder,
+        election=Election(client, config.namespace, LEASE, identity)
+        if settings.leader_elect
+        else None,
     )
-    controller = Controller("imoocpod", reconciler.reconcile, registry, workers=WORKERS)
-    _enqueue_on_change(reconciler, controller)
-    informers: list[Informer[Any, Any]] = []
-    for scope in scopes:
-        informers += (
-            Informer(client, IMOOCPODS, scope, reconciler.cr_decoder, reconciler.crs),
-            Informer(client, PODS, scope, reconciler.pod_decoder, reconciler.pods),
-        )
-    _register_watch_metrics(registry, informers, reconciler)
-    health = Health(informers, controller.queue.oldest)
-    endpoints = _endpoints(settings, registry, health)
-
+    for kind in kinds(settings, client, recorder):
+        manager.add(kind)
+    endpoints = _endpoints(settings, registry, manager.health())
     for endpoint in endpoints:
         await _listen(endpoint)
     log.info(
@@ -97,86 +89,29 @@ async def run(settings: Settings, config: ClientConfig, stop: asyncio.Event) -> 
             "server": f"{config.host}:{config.port}",
             "config": config.origin,
             "namespaces": ",".join(settings.namespaces) or "all",
+            "identity": identity,
             "podImage": settings.pod_image,
         },
     )
-    background = [_task(informer.run()) for informer in informers]
-    work = _task(_work(informers, controller, reconciler))
-    stopped = _task(stop.wait())
     try:
-        # Whatever ends first: the wish to stop, or a task that should never end.
-        await asyncio.wait([stopped, work, *background], return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping")
-        controller.queue.close()
-        await asyncio.wait([work], timeout=GRACE)
+        await manager.run(stop)
     finally:
-        for task in (work, stopped, *background):
-            task.cancel()
-        outcomes = await asyncio.gather(work, *background, return_exceptions=True)
         for endpoint in endpoints:
             endpoint.stop()
         client.close()
-    for outcome in outcomes:
-        if isinstance(outcome, Exception):
-            raise outcome
 
 
-async def _work(
-    informers: Sequence[Informer[Any, Any]], controller: Controller, reconciler: Reconciler
-) -> None:
-    """Wait until all caches are filled, then reconcile until the queue is closed."""
-    for informer in informers:
-        await informer.synced.wait()
-    log.info("synced", extra={"imoocpods": len(reconciler.crs), "pods": len(reconciler.pods)})
-    resync = _task(controller.resync(reconciler.crs.keys, RESYNC))
-    try:
-        await controller.run()
-    finally:
-        resync.cancel()
-
-
-def _enqueue_on_change(reconciler: Reconciler, controller: Controller) -> None:
-    def cr_changed(old: ImoocPod | None, new: ImoocPod | None) -> None:
-        cr = new or old
-        if cr is not None:
-            controller.queue.add(key_of(cr))
-
-    def pod_changed(old: PodView | None, new: PodView | None) -> None:
-        for pod in (old, new):
-            if pod is not None:
-                controller.queue.add(owner_key(pod))
-
-    reconciler.crs.listen(cr_changed)
-    reconciler.pods.listen(pod_changed)
-
-
-def _register_watch_metrics(
-    registry: Registry, informers: Sequence[Informer[Any, Any]], reconciler: Reconciler
-) -> None:
-    labels = ("resource", "namespace")
-    registry.gauge(
-        "imooc_watch_age_seconds",
-        "Seconds since the API server last gave a sign of life on a watch.",
-        labels,
-        lambda: {(i.resource.plural, i.scope): i.age() for i in informers},
-    )
-    registry.gauge(
-        "imooc_watch_events",
-        "Events taken from a watch since the start.",
-        labels,
-        lambda: {(i.resource.plural, i.scope): i.events for i in informers},
-    )
-    registry.gauge(
-        "imooc_watch_lists",
-        "Full lists made for a watch since the start.",
-        labels,
-        lambda: {(i.resource.plural, i.scope): i.relists for i in informers},
-    )
-    registry.gauge(
-        "imooc_cache_objects",
-        "Objects in the cache.",
-        ("resource",),
-        lambda: {("imoocpods",): len(reconciler.crs), ("pods",): len(reconciler.pods)},
+def kinds(settings: Settings, client: ApiClient, recorder: Recorder) -> tuple[Kind, ...]:
+    """Return every kind this operator serves: a new one is one more line."""
+    return (
+        Reconciler(
+            client,
+            scope_of=lambda namespace: namespace if settings.namespaces else "",
+            pod_image=settings.pod_image,
+            now=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            emit=recorder.emit,
+            dry_run=settings.dry_run,
+        ),
     )
 
 
@@ -210,10 +145,6 @@ def _config(settings: Settings) -> ClientConfig:
     if settings.kubeconfig:
         return load_kubeconfig(settings.kubeconfig)
     return in_cluster() or load_kubeconfig([Path("~/.kube/config").expanduser()])
-
-
-def _task(coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-    return asyncio.get_running_loop().create_task(coroutine)
 
 
 if __name__ == "__main__":

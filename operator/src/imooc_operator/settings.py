@@ -12,6 +12,9 @@ from typing import NoReturn
 
 from . import __version__
 
+LEASE = "imoocpod-operator"
+"""The name of the lease that replicas compete for."""
+
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 _EPILOG = """\
@@ -30,6 +33,8 @@ class Settings:
     kubeconfig: tuple[Path, ...]
     metrics_address: str
     health_address: str
+    leader_elect: bool
+    dry_run: bool
     log_format: str
     log_level: str
 
@@ -85,6 +90,16 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         help="serve /healthz and /readyz at host:port or :port; 0 turns it off (default: :8081)",
     )
     parser.add_argument(
+        "--leader-elect",
+        action="store_true",
+        help=f"reconcile only while holding the Lease {LEASE} in the operator's own namespace",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="log what each pass would do, and do nothing",
+    )
+    parser.add_argument(
         "--log-format",
         choices=("json", "console"),
         default="json",
@@ -104,6 +119,8 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         kubeconfig=chosen.kubeconfig,
         metrics_address=chosen.metrics_bind_address,
         health_address=chosen.health_probe_bind_address,
+        leader_elect=chosen.leader_elect,
+        dry_run=chosen.dry_run,
         log_format=chosen.log_format,
         log_level=chosen.log_level,
     )

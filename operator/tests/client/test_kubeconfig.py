@@ -168,8 +168,9 @@ def test_a_rotated_token_is_read_in_time_or_at_once_when_refused(tmp_path: Path)
 def test_in_cluster(tmp_path: Path, pem: tuple[str, str]) -> None:
     (tmp_path / "token").write_text("t")
     (tmp_path / "ca.crt").write_text(pem[0])
+    (tmp_path / "namespace").write_text("home")
     environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}
     config = in_cluster(environ.get, tmp_path)
     assert config is not None
-    assert (config.host, config.port) == ("fd00::1", 443)
+    assert (config.host, config.port, config.namespace) == ("fd00::1", 443, "home")
     assert in_cluster(lambda name: None, tmp_path) is None

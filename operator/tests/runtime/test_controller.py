@@ -10,7 +10,7 @@ from imooc_operator.client.errors import TooManyRequests, Unreachable
 from imooc_operator.runtime.controller import Controller, Result, TerminalError
 from imooc_operator.runtime.log import pass_id
 from imooc_operator.runtime.metrics import Registry
-from support.virtual import virtual_time
+from support.virtual import now, virtual_time
 
 Outcome = Result | Exception
 
@@ -125,6 +125,26 @@ async def test_closing_lets_passes_in_flight_finish() -> None:
 
     await run(slow, 1, "a", "b", "c")
     assert finished == ["a", "b"]
+
+
+@virtual_time
+async def test_a_pass_cut_short_is_owed_to_the_next_run() -> None:
+    """The lease was lost in its middle, and came back."""
+    began: list[float] = []
+
+    async def slow(key: str) -> Result:
+        began.append(now())
+        await asyncio.sleep(5)
+        return Result()
+
+    controller = Controller("c", slow, Registry(), workers=1)
+    controller.queue.add("a")
+    for _ in range(2):
+        work = asyncio.ensure_future(controller.run())
+        await asyncio.sleep(1)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    assert began == [0, 1]
 
 
 @virtual_time

@@ -33,6 +33,11 @@ class Request:
             return "get" if self.name else "list"
         return {"POST": "create", "DELETE": "delete", "PATCH": "patch"}[self.method]
 
+    def selects(self, obj: Object) -> bool:
+        """Return whether the field selector, by name if any, lets `obj` through."""
+        _, _, name = self.query.get("fieldSelector", "").partition("metadata.name=")
+        return name in ("", obj["metadata"]["name"])
+
     @property
     def _parts(self) -> list[str]:
         parts = self.path.strip("/").split("/")
@@ -166,7 +171,11 @@ class FakeApi:
                 return self._list(request)
 
     def _list(self, request: Request) -> Object:
-        items = self.store.all(request.plural, request.namespace)
+        items = [
+            item
+            for item in self.store.all(request.plural, request.namespace)
+            if request.selects(item)
+        ]
         start = int(request.query.get("continue", "0"))
         size = (
             min(int(request.query["limit"]), self.page or 500)
@@ -196,7 +205,8 @@ class FakeApi:
                 break
             for event in events:
                 revision = event.revision
-                _chunk(writer, {"type": event.type, "object": event.object})
+                if request.selects(event.object):
+                    _chunk(writer, {"type": event.type, "object": event.object})
             if loop.time() > bookmark and revision <= self.store.revision:
                 # As the real one: nothing at all for a watch from the future.
                 revision = self.store.revision

@@ -15,10 +15,13 @@ OFF = ["--metrics-bind-address=0", "--health-probe-bind-address=0"]
 
 
 @asynccontextmanager
-async def operating(api: FakeApi, *flags: str) -> AsyncIterator[None]:
-    """Run the operator while the context is entered; fail if it ended by itself."""
+async def operating(api: FakeApi, *flags: str, home: str = "default") -> AsyncIterator[None]:
+    """Run the operator while the context is entered; fail if it ended by itself.
+
+    `home` is the namespace it thinks it runs in.
+    """
     stop = asyncio.Event()
-    config = client_config(api.url, token=Token(), origin="test")
+    config = client_config(api.url, token=Token(), namespace=home, origin="test")
     task = asyncio.create_task(run(parse([*OFF, *flags], {}), config, stop))
     try:
         yield
@@ -42,5 +45,5 @@ async def crashing(api: FakeApi) -> AsyncIterator[None]:
 
 def person(api: FakeApi, namespace: str = "default") -> User:
     """Return a user of the stand-in."""
-    config = client_config(api.url, token=Token(), origin="test")
+    config = client_config(api.url, token=Token("a-person"), origin="test")
     return User(ApiClient(config), namespace, deadline=10)

@@ -8,6 +8,7 @@ import yaml
 
 from imooc_operator.generate import manifests
 from imooc_operator.kinds.imoocpod.crd import crd
+from imooc_operator.settings import LEASE
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -18,9 +19,7 @@ def documents(name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", list(manifests()))
 def test_generated_files_are_current(path: str) -> None:
-    assert (DEPLOY / path).read_text() == manifests()[path], (
-        "run: python -m imooc_operator.generate operator/deploy"
-    )
+    assert (DEPLOY / path).read_text() == manifests()[path], "run: make generate"
 
 
 def version() -> dict[str, Any]:
@@ -73,6 +72,26 @@ def test_one_namespace_or_all_the_rights_are_the_same() -> None:
     (role,) = documents("role.yaml")
     (cluster_role,) = documents("all-namespaces/cluster_role.yaml")
     assert role["rules"] == cluster_role["rules"]
+
+
+def test_two_replicas_compete_for_the_lease_they_may_write() -> None:
+    (deployment,) = documents("operator.yaml")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert deployment["spec"]["replicas"] == 2
+    assert "--leader-elect" in container["args"]
+    (role,) = documents("lease_role.yaml")
+    assert role["metadata"]["namespace"] == deployment["metadata"]["namespace"]
+    assert role["rules"][-1]["resourceNames"] == [LEASE]
+
+
+@pytest.mark.parametrize("name", ["pod_disruption_budget.yaml", "network_policy.yaml"])
+def test_what_goes_with_the_deployment_selects_its_pods(name: str) -> None:
+    (deployment,) = documents("operator.yaml")
+    (companion,) = documents(name)
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    selector = companion["spec"].get("selector", companion["spec"].get("podSelector"))
+    assert selector == {"matchLabels": labels}
+    assert companion["metadata"]["namespace"] == deployment["metadata"]["namespace"]
 
 
 def test_the_operator_meets_restricted_with_a_read_only_root() -> None:

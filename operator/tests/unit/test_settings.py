@@ -14,6 +14,8 @@ def test_defaults() -> None:
         kubeconfig=(),
         metrics_address=":8080",
         health_address=":8081",
+        leader_elect=False,
+        dry_run=False,
         log_format="json",
         log_level="info",
     )

@@ -63,6 +63,7 @@ class ClientConfig:
     token: Token
     tls: ssl.SSLContext | None
     server_name: str | None
+    namespace: str
     origin: str
 
 
@@ -75,9 +76,13 @@ def client_config(
     certificate: tuple[bytes, bytes] | None = None,
     verify: bool = True,
     server_name: str | None = None,
+    namespace: str = "default",
     origin: str,
 ) -> ClientConfig:
-    """Return the configuration for the URL `server`; `certificate` is (chain, key) in PEM."""
+    """Return the configuration for the URL `server`; `certificate` is (chain, key) in PEM.
+
+    `namespace` is the one we are at home in: the pod's own, or the context's.
+    """
     url = urlsplit(server)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigError(f"{origin}: server {server!r} is not an http(s) URL")
@@ -94,6 +99,7 @@ def client_config(
         token=token,
         tls=tls,
         server_name=(server_name or url.hostname) if tls else None,
+        namespace=namespace,
         origin=origin,
     )
 
@@ -107,10 +113,15 @@ def in_cluster(
     if not host or not port or not (mount / "token").exists():
         return None
     bracketed = f"[{host}]" if ":" in host else host
+    try:
+        namespace = (mount / "namespace").read_text().strip()
+    except OSError as error:
+        raise ConfigError(f"cannot read the namespace of this pod: {error}") from error
     return client_config(
         f"https://{bracketed}:{port}",
         token=Token(path=mount / "token"),
         ca_file=mount / "ca.crt",
+        namespace=namespace,
         origin="in-cluster",
     )
 

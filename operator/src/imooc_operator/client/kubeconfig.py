@@ -41,6 +41,7 @@ def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Client
         certificate=_certificate(user, user_home),
         verify=not cluster.get("insecure-skip-tls-verify", False),
         server_name=cluster.get("tls-server-name"),
+        namespace=str(settings.get("namespace") or "default"),
         origin=origin,
     )
 

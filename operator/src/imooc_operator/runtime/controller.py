@@ -98,6 +98,9 @@ class Controller:
             began = loop.time()
             try:
                 await self._pass(key)
+            except asyncio.CancelledError:
+                self.queue.add(key)  # the lease is lost; should it come back, this pass is owed
+                raise
             finally:
                 self._seconds.observe(loop.time() - began, self.name)
                 self.queue.done(key)

@@ -63,7 +63,9 @@ class Informer(Generic[R, T]):
         scope: str,
         decoder: Decoder[R, T],
         cache: Cache[T],
+        name: str = "",
     ) -> None:
+        """`name` narrows the scope to the one object of that name."""
         self.resource = resource
         self.scope = scope
         self.synced = asyncio.Event()
@@ -72,6 +74,7 @@ class Informer(Generic[R, T]):
         self._client = client
         self._decoder = decoder
         self._cache = cache
+        self._selector = {"fieldSelector": f"metadata.name={name}"} if name else {}
         self._older = 0
         self._active_at = asyncio.get_running_loop().time()
 
@@ -131,7 +134,7 @@ class Informer(Generic[R, T]):
         """Replace the scope by a fresh list, page by page; no version asked means the newest."""
         self.relists += 1
         objects: list[T] = []
-        query = {"limit": str(PAGE)}
+        query = {"limit": str(PAGE), **self._selector}
         while True:
             page = self._decoder.list.decode(
                 await self._client.get(self.resource.path(self.scope), query)
@@ -157,6 +160,7 @@ class Informer(Generic[R, T]):
             "resourceVersion": str(self._cache.revision(self.scope)),
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(WATCH_MIN, WATCH_MAX)),  # noqa: S311 - spreads load, guards nothing
+            **self._selector,
         }
         watch = self._client.watch(self.resource.path(self.scope), query, silence=SILENCE)
         async with aclosing(watch) as batches:

@@ -13,6 +13,7 @@ from imooc_operator.runtime.objects import ObjectMeta
 
 GROUP = "k8s.imooc.com"
 VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ImoocPod"
 PLURAL = "imoocpods"
 

@@ -6,7 +6,7 @@ an ImoocPod that the API server has refused as outdated is not acted on again.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
@@ -24,11 +24,15 @@ from imooc_operator.client.errors import (
 from imooc_operator.runtime.batch import in_parallel, slow_start
 from imooc_operator.runtime.cache import Cache
 from imooc_operator.runtime.controller import Result, TerminalError
+from imooc_operator.runtime.events import Event, Reference
 from imooc_operator.runtime.informer import Decoder
+from imooc_operator.runtime.kind import Watch
 from imooc_operator.runtime.objects import Key, key_of, split_key
+from imooc_operator.runtime.rights import Right
 
 from . import api, observe
 from .api import ImoocPod, ImoocPodStatus, RawImoocPod
+from .news import News, news, replaced
 from .observe import Failure, Observed, PodView, RawPod
 from .plan import Action, CreatePod, DeletePod, SetStatus, plan
 from .template import PodTemplate
@@ -38,6 +42,12 @@ log = logging.getLogger(__name__)
 IMOOCPODS = Resource(api.GROUP, api.VERSION, api.PLURAL)
 PODS = Resource("", "v1", "pods")
 
+RIGHTS = (
+    Right(IMOOCPODS, ("list", "watch")),
+    Right(IMOOCPODS, ("patch",), subresource="status"),
+    Right(PODS, ("create", "delete", "get", "list", "watch")),
+)
+
 ROUNDS = 8
 """Plans in one pass before the key goes to the back of the queue: pods, status, and some luck."""
 
@@ -45,22 +55,35 @@ ROUNDS = 8
 class Reconciler:
     """Brings pods and status of each ImoocPod to what its spec says."""
 
+    name = "imoocpod"
+
     def __init__(
         self,
         client: ApiClient,
         scope_of: Callable[[str], str],
         pod_image: str,
         now: Callable[[], str],
+        emit: Callable[[Event], None],
+        dry_run: bool = False,
     ) -> None:
-        """`scope_of` maps a namespace to the informer scope it is in; `now` is RFC 3339 in UTC."""
+        """`scope_of` maps a namespace to the informer scope it is in; `now` is RFC 3339 in UTC.
+
+        With `dry_run` a pass logs its plan and ends.
+        """
         self.crs: Cache[ImoocPod] = Cache()
         self.pods: Cache[PodView] = Cache(index=lambda pod: pod.owner_uid)
-        self.cr_decoder = Decoder(RawImoocPod, api.view)
-        self.pod_decoder = Decoder(RawPod, observe.view)
+        self._cr_decoder = Decoder(RawImoocPod, api.view)
+        self._pod_decoder = Decoder(RawPod, observe.view)
+        self.watches = (
+            Watch(IMOOCPODS, self._cr_decoder, self.crs, key_of),
+            Watch(PODS, self._pod_decoder, self.pods, observe.owner_key),
+        )
         self._client = client
         self._scope_of = scope_of
         self._pod_image = pod_image
         self._now = now
+        self._emit = emit
+        self._dry_run = dry_run
         self._unsure: dict[Key, set[str]] = {}
         self._taken: dict[Key, set[str]] = {}
         self._outdated: dict[Key, int] = {}
@@ -74,6 +97,9 @@ class Reconciler:
                 return Result()  # the API server has a newer one; its event starts a pass
             actions = plan(observed)
             if not actions:
+                return Result()
+            if self._dry_run:
+                log.info("plan", extra={"key": key, "actions": [str(act) for act in actions]})
                 return Result()
             try:
                 await self._act(key, observed, actions)
@@ -116,6 +142,7 @@ class Reconciler:
         # Cleaning up frees quota for what follows; the status comes when nothing else is left.
         if deletes:
             await in_parallel(deletes, self._delete)
+            self._tell(cr, replaced([act.pod for act in deletes if act.why == "finished"]))
         if creates and cr.spec is not None:
             template = PodTemplate(cr, cr.spec, self._pod_image)
             await slow_start(creates, lambda action: self._create(key, template, action.name))
@@ -167,7 +194,7 @@ class Reconciler:
             "pod deleted",
             extra={"key": observe.owner_key(pod), "pod": pod.name, "why": action.why},
         )
-        deleted = observe.view(self.pod_decoder.object.decode(answer))
+        deleted = observe.view(self._pod_decoder.object.decode(answer))
         if deleted is None:
             self.pods.forget(pod)  # answered with a Status: gone at once
         else:
@@ -185,11 +212,17 @@ class Reconciler:
             self._outdated[key_of(cr)] = cr.revision
             return
         self.crs.learn(
-            api.view(self.cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
+            api.view(self._cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
         )
+        self._tell(cr, news(cr.status, status))
+
+    def _tell(self, cr: ImoocPod, items: Iterable[News]) -> None:
+        about = Reference(api.API_VERSION, api.KIND, cr.namespace, cr.name, cr.uid)
+        for item in items:
+            self._emit(Event(about, item.type, item.reason, item.action, item.note))
 
     def _learn_pod(self, answer: bytes) -> PodView | None:
-        pod = observe.view(self.pod_decoder.object.decode(answer))
+        pod = observe.view(self._pod_decoder.object.decode(answer))
         if pod is not None:
             self.pods.learn(pod, self._scope_of(pod.namespace))
         return pod

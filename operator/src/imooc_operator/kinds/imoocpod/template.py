@@ -9,7 +9,7 @@ import hashlib
 import msgspec
 from msgspec import UNSET
 
-from .api import DEFAULT_COMMAND, GROUP, KIND, VERSION, ImoocPod, ImoocPodSpec
+from .api import API_VERSION, DEFAULT_COMMAND, KIND, ImoocPod, ImoocPodSpec
 from .observe import TEMPLATE_ANNOTATION
 
 _NOBODY = 65534
@@ -64,7 +64,7 @@ def _pod(cr: ImoocPod, spec: ImoocPodSpec, default_image: str) -> dict[str, obje
             "annotations": {TEMPLATE_ANNOTATION: template_hash(spec)},
             "ownerReferences": [
                 {
-                    "apiVersion": f"{GROUP}/{VERSION}",
+                    "apiVersion": API_VERSION,
                     "kind": KIND,
                     "name": cr.name,
                     "uid": cr.uid,
