@@ -13,12 +13,12 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up check down etcd test lint unit molecule faults readme env lock docs bench-stack
+.PHONY: help up check down etcd run test lint unit molecule faults readme env lock docs generate bench-stack
 
 help:  ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo "  ENV=dev chooses inventory/dev and state/dev; ARGS='…' goes to ansible-playbook as it is."
+	@echo "  ENV=dev chooses inventory/dev and state/dev; ARGS='…' goes to the command behind the verb as it is."
 
 up: .venv/installed $(inventory)  ## Build the whole stack, or bring it back to what the inventory says
 	$(call playbook,site.yml)
@@ -31,6 +31,10 @@ down: .venv/installed $(inventory)  ## Remove what `up` made (images and engine 
 
 etcd: .venv/installed $(inventory)  ## Show what etcd holds: ARGS='-e etcd_query_prefix=/registry/pods/'
 	$(call playbook,playbooks/etcd.yml)
+
+run: export KUBECONFIG ?= state/$(ENV)/kubeconfig
+run: .venv/installed  ## Run the operator here, against KUBECONFIG or else ENV's cluster, all namespaces
+	imooc-operator --log-format console $(ARGS)
 
 test: lint unit molecule faults readme  ## All of the five below, on real clusters of their own
 
@@ -58,6 +62,9 @@ lock: .venv/installed  ## Resolve requirements.in anew into requirements.lock, w
 
 docs: .venv/installed  ## Write the variable tables of the role pages anew
 	python tools/role_docs.py
+
+generate: .venv/installed  ## Write the CRD and the Roles anew from the operator's code
+	python -m imooc_operator.generate operator/deploy
 
 bench-stack: .venv/installed  ## Time the stack beside a shell script of the bare commands
 	python -m benchmarks.stack.run $(ARGS)

@@ -11,6 +11,9 @@ from typing import Any, cast
 
 JsonObject = dict[str, Any]
 
+HOME = "imoocpod-operator"
+"""The operator's own namespace, as the manifests have it."""
+
 NAMESPACED_RIGHTS = ("Role", "RoleBinding")
 CLUSTER_RIGHTS = ("ClusterRole", "ClusterRoleBinding")
 
@@ -21,12 +24,12 @@ def operator_rights(
     """Return the objects that let the operator work, in the order in which they are applied.
 
     Roles and bindings come once for each watched namespace; with none named, the cluster-wide
-    ones stand in for them.
+    ones stand in for them. What the manifests have in the operator's own namespace stays there.
     """
     objects: list[JsonObject] = []
     for manifest in manifests:
         kind = manifest["kind"]
-        if kind in NAMESPACED_RIGHTS:
+        if kind in NAMESPACED_RIGHTS and manifest["metadata"]["namespace"] != HOME:
             places: list[str | None] = [*watch_namespaces]
         elif kind in CLUSTER_RIGHTS:
             places = [] if watch_namespaces else [None]
@@ -70,6 +73,13 @@ def operator_deployment(
     return deployment
 
 
+def in_namespace(manifest: JsonObject, namespace: str) -> JsonObject:
+    """Return the manifest in ``namespace``."""
+    placed = cast("JsonObject", _copy(manifest))
+    placed["metadata"]["namespace"] = namespace
+    return placed
+
+
 def _copy(value: Any) -> Any:
     """Return a copy in plain dictionaries and lists.
 
@@ -88,4 +98,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """Return the filters by the names that templates use."""
-        return {"operator_rights": operator_rights, "operator_deployment": operator_deployment}
+        return {
+            "in_namespace": in_namespace,
+            "operator_deployment": operator_deployment,
+            "operator_rights": operator_rights,
+        }

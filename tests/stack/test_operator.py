@@ -113,6 +113,44 @@ def test_a_foreign_pod_with_the_label_is_neither_counted_nor_deleted(
     assert (still.metadata.uid, still.metadata.deletion_timestamp) == (foreign.metadata.uid, None)
 
 
+def acts(stack: Stack) -> None:
+    """Assert that somebody looks after ImoocPods."""
+    for replicas in (4, 3):
+        kubectl(stack, "scale", "imoocpod/example-imoocpod", f"--replicas={replicas}")
+        eventually(stack.imoocpod, ready_with(replicas))
+
+
+def untouched(pods: list[Any]) -> dict[str, int]:
+    """Return uid and restarts of pods."""
+    return {pod.metadata.uid: pod.status.container_statuses[0].restart_count for pod in pods}
+
+
+@pytest.mark.usefixtures("scaled_back")
+def test_the_standby_follows_the_leader(stack: Stack) -> None:
+    eventually(stack.operators, lambda pods: len(pods) == 2)
+    leader = eventually(stack.leader, bool)
+    stack.core.delete_namespaced_pod(leader, "imoocpod-operator")
+    eventually(stack.leader, lambda name: name not in ("", leader))
+    acts(stack)
+
+
+def test_a_rollout_of_the_operator_touches_no_pod_of_its_imoocpods(stack: Stack) -> None:
+    before = untouched(stack.pods())
+    old = {pod.metadata.name for pod in stack.operators()}
+    kubectl(stack, "rollout", "restart", "deployment/imoocpod-operator", "-n", "imoocpod-operator")
+    eventually(
+        stack.operators,
+        lambda pods: len(pods) == 2 and not old & {pod.metadata.name for pod in pods},
+    )
+    eventually(stack.leader, lambda name: name not in ("", *old))
+    assert untouched(stack.pods()) == before
+
+
+def test_replicas_of_the_operator_spread_over_the_nodes(stack: Stack) -> None:
+    nodes = {pod.spec.node_name for pod in eventually(stack.operators, lambda p: len(p) == 2)}
+    assert len(nodes) == min(2, max(1, stack.workers))
+
+
 def test_operator_holds_only_the_rights_it_uses(stack: Stack) -> None:
     account = "--as=system:serviceaccount:imoocpod-operator:imoocpod-operator"
     allowed = {
@@ -150,10 +188,10 @@ def test_operator_namespace_enforces_restricted(stack: Stack) -> None:
 def test_outputs_say_what_runs(stack: Stack) -> None:
     outputs = json.loads((stack.state / "outputs.json").read_text())
     nodes = {node.metadata.name for node in stack.core.list_node().items}
-    (operator,) = stack.core.list_namespaced_pod("imoocpod-operator").items
+    images = {pod.spec.containers[0].image for pod in stack.operators()}
     assert {node["name"] for node in outputs["cluster"]["nodes"]} == nodes
     assert outputs["registry"]["host"] == stack.registry
-    assert outputs["operator"]["image"] == operator.spec.containers[0].image
+    assert {outputs["operator"]["image"]} == images
     assert (outputs["resource"]["desired"], outputs["resource"]["ready"]) == (3, 3)
     assert len(outputs["resource"]["pods"]) == 3
 

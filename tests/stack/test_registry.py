@@ -76,8 +76,7 @@ def test_operator_image_is_small_and_has_no_shell(stack: Stack) -> None:
     manifest = fetch(stack, f"/v2/imoocpod-operator/manifests/{tag}")
     assert sum(layer["size"] for layer in manifest["layers"]) <= 20_000_000
 
-    (pod,) = stack.core.list_namespaced_pod("imoocpod-operator").items
-    image = pod.spec.containers[0].image
+    image = stack.operators()[0].spec.containers[0].image
     assert "@sha256:" in image
     stack.engine.images.pull(image)
     container = stack.engine.containers.create(image, ["-c", "true"], entrypoint="/bin/sh")

@@ -42,6 +42,22 @@ class Stack:
             )
         ]
 
+    def operators(self) -> list[Any]:
+        """The pods of the operator that are not on their way out."""
+        return [
+            pod
+            for pod in self.core.list_namespaced_pod("imoocpod-operator").items
+            if pod.metadata.deletion_timestamp is None
+        ]
+
+    def leader(self) -> str:
+        """The name of the operator's pod that holds the lease, empty while nobody does."""
+        lease = self.custom.get_namespaced_custom_object(
+            "coordination.k8s.io", "v1", "imoocpod-operator", "leases", "imoocpod-operator"
+        )
+        identity: str = lease["spec"].get("holderIdentity") or ""
+        return identity.partition("_")[0]
+
     def imoocpod(
         self, name: str = "example-imoocpod", namespace: str = "default"
     ) -> dict[str, Any]:

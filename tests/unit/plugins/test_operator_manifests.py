@@ -26,6 +26,8 @@ def rights() -> list[dict[str, Any]]:
         "service_account.yaml",
         "role.yaml",
         "role_binding.yaml",
+        "lease_role.yaml",
+        "lease_role_binding.yaml",
         "all-namespaces/cluster_role.yaml",
         "all-namespaces/cluster_role_binding.yaml",
     )
@@ -52,14 +54,17 @@ def test_rights_come_where_they_are_needed_and_nowhere_else(
     rights: list[dict[str, Any]], watched: list[str], expected: list[tuple[str, str]]
 ) -> None:
     found = operator_rights(rights, "ops", watched)
-    assert placed(found) == [("Namespace", ""), ("ServiceAccount", "ops"), *expected]
+    lease = [("Role", "ops"), ("RoleBinding", "ops")]
+    got = placed(found)
+    assert got[:2] == [("Namespace", ""), ("ServiceAccount", "ops")]
+    assert sorted(got[2:]) == sorted([*expected, *lease])
 
 
 def test_another_namespace_of_the_operator_is_set_everywhere(rights: list[dict[str, Any]]) -> None:
     before = copy.deepcopy(rights)
     found = operator_rights(rights, "ops", ["default"])
     assert found[0]["metadata"]["name"] == "ops"
-    assert [s["namespace"] for obj in found for s in obj.get("subjects", [])] == ["ops"]
+    assert [s["namespace"] for obj in found for s in obj.get("subjects", [])] == ["ops", "ops"]
     assert rights == before
 
 
