@@ -107,7 +107,7 @@ MISTAKES = [
     pytest.param({"current": None}, "no current-context", id="no context"),
     pytest.param({"current": "x"}, "no context named 'x'", id="unknown context"),
     pytest.param({"server": "h:6443"}, "is not an http", id="no URL"),
-    pytest.param({"user": {"exec": {"command": "aws"}}}, "'exec'", id="exec plugin"),
+    pytest.param({"user": {"auth-provider": {}}}, "'auth-provider'", id="auth provider"),
     pytest.param(
         {"user": {"client-certificate-data": b64("x")}}, "must come together", id="no key"
     ),

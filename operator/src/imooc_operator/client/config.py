@@ -28,10 +28,10 @@ class Token:
         """Read `path` at once, so that an unreadable token is known before anything starts."""
         self._path = path
         self._read_at: float | None = None
-        self._header = _bearer(text)
+        self._header = bearer(text)
         if path is not None:
             try:
-                self._header = _bearer(path.read_text())
+                self._header = bearer(path.read_text())
             except OSError as error:
                 raise ConfigError(f"cannot read the token: {error}") from error
 
@@ -40,7 +40,7 @@ class Token:
         if self._path is not None and (self._read_at is None or now - self._read_at > TOKEN_TTL):
             # Between two versions the file may be missing: the old token is good a while longer.
             with suppress(OSError):
-                self._header = _bearer(self._path.read_text())
+                self._header = bearer(self._path.read_text())
                 self._read_at = now
         return self._header
 
@@ -49,7 +49,8 @@ class Token:
         self._read_at = None
 
 
-def _bearer(text: str) -> str:
+def bearer(text: str) -> str:
+    """Return the Authorization header line for a token, empty without one."""
     return f"Authorization: Bearer {text.strip()}\r\n" if text.strip() else ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import exec_plugin
 from .config import ClientConfig, ConfigError, Token, client_config
 
 Entry = Mapping[str, Any]
@@ -28,22 +29,32 @@ def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Client
     cluster_home, cluster = _find(files, "clusters", "cluster", str(settings.get("cluster", "")))
     user_name = str(settings.get("user", ""))
     user_home, user = _find(files, "users", "user", user_name) if user_name else (cluster_home, {})
-    for unsupported in ("exec", "auth-provider", "username"):
+    for unsupported in ("auth-provider", "username"):
         if unsupported in user:
             raise ConfigError(
                 f"{user_home}: user {user_name!r} authenticates by {unsupported!r}, which this"
-                " operator cannot do; use a client certificate or a token"
+                " operator cannot do; use a client certificate, a token or an exec plugin"
             )
+    token, certificate = _identity(user, user_home)
     return client_config(
         str(cluster.get("server", "")),
-        token=_token(user, user_home),
+        token=token,
         ca_data=_bytes(cluster, "certificate-authority", cluster_home),
-        certificate=_certificate(user, user_home),
+        certificate=certificate,
         verify=not cluster.get("insecure-skip-tls-verify", False),
         server_name=cluster.get("tls-server-name"),
         namespace=str(settings.get("namespace") or "default"),
         origin=origin,
     )
+
+
+def _identity(user: Entry, home: Path) -> tuple[Token, tuple[bytes, bytes] | None]:
+    if (asked := exec_plugin.program(user, str(home))) is None:
+        return _token(user, home), _certificate(user, home)
+    answer = asked.ask()
+    if not answer.token:
+        return Token(), answer.certificate
+    return exec_plugin.ExecToken(asked, answer), answer.certificate
 
 
 def _read(path: Path) -> Entry:
