@@ -163,7 +163,9 @@ async def test_uses_every_right_it_has_and_no_other(api: FakeApi, user: User) ->
         raise Refusal(409, "Conflict", "someone was faster")
 
     api.fault(lambda r: (r.verb, r.plural) == ("create", "pods") and next(lost, False), lose)
+    outdated = iter([True])
     api.fault(lambda r: (r.verb, r.plural) == ("patch", "leases") and next(raced, False), race)
+    api.fault(lambda r: r.subresource == "status" and next(outdated, False), race)
     api.store.create("leases", "home", {"metadata": {"name": "imoocpod-operator"}, "spec": {}})
     api.store.create("imoocpods", "default", {"metadata": {"name": "web"}, "spec": {"replicas": 2}})
     before = len(api.requests)

@@ -1,8 +1,8 @@
 """Observe, plan, act: one pass for one ImoocPod.
 
 Invariant: the answers to own writes go into the caches before the next plan, so no plan is made on
-a cluster this operator has already changed; a create whose outcome is unknown is looked up first;
-an ImoocPod that the API server has refused as outdated is not acted on again.
+a cluster this operator has already changed. Whatever a refusal or a lost answer puts in doubt (a
+create without an answer, a pod or an ImoocPod said to be gone or changed) is read anew first.
 """
 
 import logging
@@ -43,7 +43,7 @@ IMOOCPODS = Resource(api.GROUP, api.VERSION, api.PLURAL)
 PODS = Resource("", "v1", "pods")
 
 RIGHTS = (
-    Right(IMOOCPODS, ("list", "watch")),
+    Right(IMOOCPODS, ("get", "list", "watch")),
     Right(IMOOCPODS, ("patch",), subresource="status"),
     Right(PODS, ("create", "delete", "get", "list", "watch")),
 )
@@ -86,15 +86,13 @@ class Reconciler:
         self._dry_run = dry_run
         self._unsure: dict[Key, set[str]] = {}
         self._taken: dict[Key, set[str]] = {}
-        self._outdated: dict[Key, int] = {}
+        self._outdated: set[Key] = set()
 
     async def reconcile(self, key: Key) -> Result:
         """Act until the plan is empty; raise what the controller should retry."""
         await self._settle(key)
         for _ in range(ROUNDS):
             observed = self._observe(key)
-            if observed.cr is not None and observed.cr.revision == self._outdated.get(key):
-                return Result()  # the API server has a newer one; its event starts a pass
             actions = plan(observed)
             if not actions:
                 return Result()
@@ -114,7 +112,6 @@ class Reconciler:
         observed = observe.observe(key, self.crs, self.pods)
         if observed.cr is None:
             self._taken.pop(key, None)
-            self._outdated.pop(key, None)
             return observed
         return replace(observed, taken=frozenset(self._taken.get(key, ())), now=self._now())
 
@@ -164,18 +161,38 @@ class Reconciler:
             self._learn_pod(answer)
 
     async def _settle(self, key: Key) -> None:
-        """Find out what became of the creates that got no answer."""
+        """Read anew what earlier answers, or the lack of them, put in doubt."""
+        if key in self._outdated:
+            await self._refresh(key)
         for name in sorted(self._unsure.get(key, ())):
             await self._look_up(key, name)
             self._unsure[key].discard(name)
         self._unsure.pop(key, None)
 
+    async def _refresh(self, key: Key) -> None:
+        """Take the ImoocPod over from the API server, which knows it better than our watch."""
+        self._outdated.add(key)
+        namespace, name = split_key(key)
+        known = self.crs.get(key)
+        try:
+            answer = await self._client.get(IMOOCPODS.path(namespace, name))
+        except NotFound:
+            if known is not None:
+                self.crs.forget(known)
+        else:
+            cr = api.view(self._cr_decoder.object.decode(answer))
+            self.crs.learn(cr, self._scope_of(namespace))
+        self._outdated.discard(key)
+
     async def _look_up(self, key: Key, name: str) -> None:
         """Take the pod `name` over from the API server, or remember that the name is not ours."""
         namespace, _ = split_key(key)
+        known = self.pods.get(f"{namespace}/{name}")
         try:
             answer = await self._client.get(PODS.path(namespace, name))
         except NotFound:
+            if known is not None:
+                self.pods.forget(known)
             return
         pod = self._learn_pod(answer)
         cr = self.crs.get(key)
@@ -188,7 +205,7 @@ class Reconciler:
         try:
             answer = await self._client.delete(PODS.path(pod.namespace, pod.name), options)
         except (NotFound, Conflict):
-            self.pods.forget(pod)  # this very pod is gone, whatever has its name now
+            await self._look_up(observe.owner_key(pod), pod.name)  # gone, or another of its name
             return
         log.info(
             "pod deleted",
@@ -208,8 +225,8 @@ class Reconciler:
         try:
             answer = await self._client.patch(IMOOCPODS.path(cr.namespace, cr.name, "status"), body)
         except (Conflict, NotFound):
-            # Changed, deleted or made anew since our watch last spoke: no more acting on this one.
-            self._outdated[key_of(cr)] = cr.revision
+            # Changed, deleted or made anew since our watch last spoke.
+            await self._refresh(key_of(cr))
             return
         self.crs.learn(
             api.view(self._cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
