@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up check down etcd run test lint unit molecule faults readme env lock docs generate bench-stack
+.PHONY: help up check down etcd run test lint unit molecule campaign faults readme env lock docs generate bench-stack
 
 help:  ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ run: export KUBECONFIG ?= state/$(ENV)/kubeconfig
 run: .venv/installed  ## Run the operator here, against KUBECONFIG or else ENV's cluster, all namespaces
 	imooc-operator --log-format console $(ARGS)
 
-test: lint unit molecule faults readme  ## All of the five below, on real clusters of their own
+test: lint unit molecule campaign faults readme  ## All of the six below, on real clusters of their own
 
 lint: .venv/installed  ## ansible-lint, yamllint, ruff, mypy --strict, shellcheck, import contracts
 	./tests/lint.sh
@@ -47,6 +47,9 @@ unit: .venv/installed  ## Unit tests of plugins and operator
 
 faults: .venv/installed  ## Bad input and interrupted runs against real engines and clusters
 	pytest tests/faults
+
+campaign: .venv/installed  ## The operator on a real API server: what users do, and every fault of the list
+	cd operator && IMOOC_CONTROL_PLANE_BIN="$$(python ../tools/control_plane.py)" pytest tests/conformance tests/campaign
 
 molecule: .venv/installed  ## Every molecule scenario
 	molecule test --all

@@ -1,11 +1,18 @@
-"""Makes `support` importable under every way of starting pytest."""
+"""Makes `support` importable under every way of starting pytest; has the arena for campaigns."""
 
 import asyncio
+import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from campaign.arena import Arena
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -22,3 +29,22 @@ def pytest_configure(config: pytest.Config) -> None:
     # Properties are about what happens, not how fast: the machine is shared.
     settings.register_profile("operator", deadline=None)
     settings.load_profile("operator")
+
+
+@pytest.fixture(scope="session")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Arena"]:
+    """A real control plane, with the operator's own namespace and account.
+
+    IMOOC_CAMPAIGN_REPORT names a file for the number of plans that were run, by name.
+    """
+    from campaign.arena import Arena  # only found since the path above is set
+    from support.control_plane import control_plane
+
+    programs = os.environ.get("IMOOC_CONTROL_PLANE_BIN")
+    if not programs:
+        pytest.fail("IMOOC_CONTROL_PLANE_BIN names no folder with etcd and kube-apiserver")
+    with control_plane(Path(programs), tmp_path_factory.mktemp("control-plane")) as plane:
+        arena = Arena(plane)
+        yield arena
+        if report := os.environ.get("IMOOC_CAMPAIGN_REPORT"):
+            Path(report).write_text(json.dumps(arena.plans, indent=1, sort_keys=True) + "\n")

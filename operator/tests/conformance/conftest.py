@@ -1,7 +1,8 @@
 """The server that the conformance cases run on.
 
-The stand-in by default; with IMOOC_CONFORMANCE_KUBECONFIG the cluster that it names, where each
-case gets a namespace of its own. The CRD must be there already.
+The stand-in by default; a real API server without nodes where IMOOC_CONTROL_PLANE_BIN names its
+programs; the cluster that IMOOC_CONFORMANCE_KUBECONFIG names, whose CRD must be there already.
+Each case gets a namespace of its own.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from campaign.arena import Arena
 from imooc_operator.client.api import ApiClient, Resource
 from imooc_operator.client.kubeconfig import load_kubeconfig
 from support.fake_api import FakeApi
@@ -40,11 +42,16 @@ class Server:
 
 
 @pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
+async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Server]:
     """An API server with an empty namespace."""
     if REAL:
         async with _namespace(Path(REAL)) as name:
             yield Server(Path(REAL), name, None, deadline=40)
+        return
+    if "IMOOC_CONTROL_PLANE_BIN" in os.environ:
+        arena: Arena = request.getfixturevalue("arena")
+        kubeconfig = arena.plane.kubeconfig(tmp_path / "kubeconfig", arena.plane.token)
+        yield Server(kubeconfig, arena.namespace(), None, deadline=20)
         return
     async with FakeApi() as fake:
         kubeconfig = tmp_path / "kubeconfig"

@@ -9,16 +9,18 @@ from pathlib import Path
 class OperatorProcess:
     """`python -m imooc_operator` against one kubeconfig and namespace."""
 
-    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str, *flags: str) -> None:
         self._arguments = [
             f"--kubeconfig={kubeconfig}",
             f"--namespaces={namespace}",
             "--metrics-bind-address=0",
             "--health-probe-bind-address=0",
+            *flags,
         ]
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self.log: list[str] = []
+        self.synced = asyncio.Event()
 
     async def start(self) -> None:
         """Start it and wait until its caches are synced."""
@@ -26,10 +28,10 @@ class OperatorProcess:
             sys.executable, "-m", "imooc_operator", *self._arguments, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
-        synced = asyncio.Event()
-        self._reader = asyncio.create_task(self._collect(process.stderr, synced))
+        self.synced.clear()
+        self._reader = asyncio.create_task(self._collect(process.stderr))
         async with asyncio.timeout(20):
-            await synced.wait()
+            await self.synced.wait()
 
     async def kill(self) -> None:
         """End it as a power cut does."""
@@ -38,6 +40,11 @@ class OperatorProcess:
     async def terminate(self) -> int:
         """Ask it to end, as the kubelet does; return the exit code."""
         return await self._end(signal.SIGTERM)
+
+    async def end(self) -> None:
+        """See to it that it does not run any more, whether or not it did."""
+        if self._process is not None:
+            await self._end(signal.SIGKILL)
 
     async def _end(self, number: signal.Signals) -> int:
         process = self._process
@@ -50,9 +57,9 @@ class OperatorProcess:
             await self._reader
         return code
 
-    async def _collect(self, stream: asyncio.StreamReader, synced: asyncio.Event) -> None:
+    async def _collect(self, stream: asyncio.StreamReader) -> None:
         async for line in stream:
             self.log.append(line.decode())
             if b'"message": "synced"' in line:
-                synced.set()
-        synced.set()  # it ended; whoever waits finds out by what follows
+                self.synced.set()
+        self.synced.set()  # it ended; whoever waits finds out by what follows

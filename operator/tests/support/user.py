@@ -6,7 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from imooc_operator.client.api import ApiClient, Resource
-from imooc_operator.client.errors import NotFound
+from imooc_operator.client.errors import (
+    AlreadyExists,
+    NotFound,
+    ServerFailure,
+    TooManyRequests,
+    Unreachable,
+)
 
 Object = dict[str, Any]
 T = TypeVar("T")
@@ -123,6 +129,17 @@ class User:
             raise AssertionError(
                 f"not within {self.deadline:g} s: {what}\n{json.dumps(evidence, indent=1)}"
             ) from None
+
+    async def insist(self, act: Callable[[], Awaitable[T]]) -> T | None:
+        """Try `act` until the API server answers; None when an earlier try had done it."""
+        async with asyncio.timeout(self.deadline):
+            while True:
+                try:
+                    return await act()
+                except AlreadyExists:
+                    return None
+                except (Unreachable, ServerFailure, TooManyRequests):
+                    await asyncio.sleep(0.1)
 
     async def stays(self, check: Callable[[], Awaitable[bool]], seconds: float, what: str) -> None:
         """Assert that `check` holds again and again for `seconds`."""

@@ -1,0 +1,250 @@
+"""A real etcd and kube-apiserver as processes of the test, without nodes.
+
+Nothing runs pods, so they stay Pending and a delete is at once; all else is the real thing:
+storage, watch cache, admission, RBAC, audit. The controller manager brings garbage collection.
+"""
+
+import http.client
+import json
+import os
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+READY = 60.0
+"""Seconds the API server gets to be ready; it takes five on a quiet machine."""
+
+_AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
+
+
+class Refused(Exception):
+    """The API server did not do what the administrator asked."""
+
+
+@dataclass
+class ControlPlane:
+    """The processes and how to reach them; `folder` holds their files and logs."""
+
+    programs: Path
+    folder: Path
+    port: int = 0
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def audit_log(self) -> Path:
+        return self.folder / "audit.log"
+
+    @property
+    def certificate(self) -> Path:
+        """The API server's own certificate, which is its authority too."""
+        return self.folder / "certs" / "apiserver.crt"
+
+    def start(self) -> None:
+        """Start everything and wait until it serves."""
+        etcd, peer, self.port = _free_ports(3)
+        self._etcd_url = f"http://127.0.0.1:{etcd}"
+        self._start(
+            "etcd",
+            "--data-dir", str(self.folder / "etcd"),
+            "--listen-client-urls", self._etcd_url,
+            "--advertise-client-urls", self._etcd_url,
+            "--listen-peer-urls", f"http://127.0.0.1:{peer}",
+            "--unsafe-no-fsync",
+        )  # fmt: skip
+        _write_key(self.folder / "sa.key")
+        (self.folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
+        (self.folder / "audit.yaml").write_text(json.dumps(_AUDIT))
+        self.start_api_server()
+        self.kubeconfig(self.folder / "admin.kubeconfig", self.token)
+        self._start(
+            "kube-controller-manager",
+            "--kubeconfig", str(self.folder / "admin.kubeconfig"),
+            "--controllers", "garbage-collector-controller,namespace-controller",
+            "--leader-elect=false",
+            "--secure-port", "0",
+            "--kube-api-qps", "200",
+            "--kube-api-burst", "400",
+        )  # fmt: skip
+
+    def start_api_server(self) -> None:
+        """Start the API server, again perhaps, and wait until it is ready."""
+        folder = self.folder
+        self._start(
+            "kube-apiserver",
+            "--etcd-servers", self._etcd_url,
+            "--bind-address", "127.0.0.1",
+            "--secure-port", str(self.port),
+            "--cert-dir", str(folder / "certs"),
+            "--service-cluster-ip-range", "10.96.0.0/24",
+            "--service-account-issuer", "https://kubernetes.default.svc",
+            "--service-account-key-file", str(folder / "sa.key"),
+            "--service-account-signing-key-file", str(folder / "sa.key"),
+            "--token-auth-file", str(folder / "tokens.csv"),
+            "--authorization-mode", "RBAC",
+            # No controller makes the service accounts that this plugin wants for every pod.
+            "--disable-admission-plugins", "ServiceAccount",
+            "--audit-policy-file", str(folder / "audit.yaml"),
+            "--audit-log-path", str(self.audit_log),
+            "--endpoint-reconciler-type", "none",
+        )  # fmt: skip
+        deadline = time.monotonic() + READY
+        while not self._serves():
+            if time.monotonic() > deadline or self._processes["kube-apiserver"].poll() is not None:
+                raise AssertionError(f"the API server is not ready:\n{self._tail()}")
+            time.sleep(0.05)
+
+    def kill_api_server(self) -> None:
+        """End the API server as a power cut does."""
+        process = self._processes.pop("kube-apiserver")
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        """End everything this started."""
+        for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
+            if (process := self._processes.pop(name, None)) is not None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+    def kubeconfig(self, path: Path, token: str, server: str = "") -> Path:
+        """Write a kubeconfig for `token`, at `server` or else directly; return its path."""
+        cluster = {"server": server or self.url, "certificate-authority": str(self.certificate)}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "it", "user": {"token": token}}],
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+        }
+        path.write_text(json.dumps(content))
+        return path
+
+    def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Ask the API server something as the administrator."""
+        context = ssl.create_default_context(cafile=str(self.certificate))
+        connection = http.client.HTTPSConnection(
+            "127.0.0.1", self.port, context=context, timeout=10
+        )
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        with closing(connection):
+            data = None if body is None else json.dumps(body).encode()
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        if answer.status >= 300:
+            raise Refused(f"{method} {path}: {answer.status} {text[:500].decode()}")
+        decoded: dict[str, Any] = json.loads(text)
+        return decoded
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Create the object of a manifest."""
+        meta, kind = manifest["metadata"], str(manifest["kind"]).lower()
+        group = manifest["apiVersion"]
+        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
+        scope = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
+        self.call("POST", f"{root}{scope}/{kind}s", manifest)
+
+    def _serves(self) -> bool:
+        try:
+            self.call("GET", "/api/v1/namespaces/default")
+        except (OSError, http.client.HTTPException, Refused):
+            return False
+        return True
+
+    def _start(self, name: str, *arguments: str) -> None:
+        log = (self.folder / f"{name}.log").open("ab")
+        with log:
+            self._processes[name] = subprocess.Popen(
+                [self.programs / name, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Out of reach of the terminal's Ctrl-C: who started them ends them.
+                start_new_session=True,
+            )
+
+    def _tail(self) -> str:
+        logs = sorted(self.folder.glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text()[-3000:]}" for log in logs)
+
+
+@contextmanager
+def control_plane(programs: Path, folder: Path) -> Iterator[ControlPlane]:
+    """Run a control plane that knows ImoocPods while the context is entered."""
+    plane = ControlPlane(programs, folder)
+    try:
+        plane.start()
+        for manifest in manifests("crds/k8s.imooc.com_imoocpods_crd.yaml"):
+            plane.apply(manifest)
+        _wait_for_kind(plane)
+        yield plane
+    finally:
+        plane.stop()
+
+
+def manifests(name: str) -> Sequence[dict[str, Any]]:
+    """Return the objects of a file in deploy/."""
+    return [d for d in yaml.safe_load_all((DEPLOY / name).read_text()) if d]
+
+
+def _wait_for_kind(plane: ControlPlane) -> None:
+    deadline = time.monotonic() + READY
+    while True:
+        try:
+            plane.call("GET", "/apis/k8s.imooc.com/v1alpha1/imoocpods")
+            return
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now; all are held until the last is known."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _write_key(path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(pem)
