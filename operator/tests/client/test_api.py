@@ -12,6 +12,7 @@ from imooc_operator.client.config import Token, client_config
 from imooc_operator.client.errors import (
     AlreadyExists,
     ApiError,
+    BadRequest,
     Conflict,
     Forbidden,
     Gone,
@@ -196,7 +197,7 @@ async def test_a_connection_closed_while_idle_is_replaced() -> None:
 
 
 CODES = [
-    (400, Refused),
+    (400, BadRequest),
     (401, Unauthorized),
     (403, Forbidden),
     (404, NotFound),

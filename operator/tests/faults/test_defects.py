@@ -147,6 +147,7 @@ async def test_replaces_finished_and_evicted_pods(api: FakeApi, user: User, phas
 
 
 async def test_uses_every_right_it_has_and_no_other(api: FakeApi, user: User) -> None:
+    api.streams = "refused"  # the right to list is for an API server like this
     """Drive it through all it does, a lost answer and a lost race included; compare with the Roles.
 
     The operator has a namespace of its own, so that rights there and rights here stay apart.

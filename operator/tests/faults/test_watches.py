@@ -14,20 +14,47 @@ pytestmark = pytest.mark.asyncio
 
 
 def lists(api: FakeApi) -> int:
-    return sum(r.verb == "list" and "limit" in r.query for r in api.requests)
+    """Return how often the operator asked for everything, in pages or in a watch."""
+    return sum("limit" in r.query or r.streams for r in api.requests)
 
 
-async def test_the_first_list_comes_page_by_page(api: FakeApi, user: User) -> None:
+async def test_the_first_list_comes_in_the_watch(api: FakeApi, user: User) -> None:
+    for number in range(5):
+        await user.create(f"web-{number}", 1)
+    async with operating(api):
+        for number in range(5):
+            await user.converged(f"web-{number}", 1)
+    assert lists(api) == 2, "one of ImoocPods, one of pods"
+    assert not any("limit" in r.query for r in api.requests), "nothing came in pages"
+
+
+async def test_an_api_server_without_streamed_lists_is_asked_for_pages(
+    api: FakeApi, user: User
+) -> None:
+    api.streams = "refused"
     api.page = 2
     for number in range(5):
         await user.create(f"web-{number}", 1)
     async with operating(api):
         for number in range(5):
             await user.converged(f"web-{number}", 1)
-    assert lists(api) == 3 + 1, "three pages of ImoocPods, one of no pods"
+    assert sum("limit" in r.query for r in api.requests) == 3 + 1, "of ImoocPods, and of no pods"
+    assert sum(r.streams for r in api.requests) == 2, "each was asked once"
+
+
+async def test_an_api_server_older_than_streamed_lists_is_found_out(
+    api: FakeApi, user: User
+) -> None:
+    """It takes the option for nothing, and brings bookmarks like any other."""
+
+    api.streams = "unheard of"
+    await user.create("web", 2)
+    async with operating(api):
+        await user.converged("web", 2)
 
 
 async def test_a_list_that_expires_between_two_pages_starts_over(api: FakeApi, user: User) -> None:
+    api.streams = "refused"
     api.page = 2
     for number in range(5):
         await user.create(f"web-{number}", 1)
@@ -180,7 +207,7 @@ async def test_survives_an_api_server_that_fails_at_everything_for_a_while(
         raise Cut
 
     await user.create("web", 2)
-    api.fault(lambda r: "limit" in r.query and api.count("list", "pods") < 4, fail)
+    api.fault(lambda r: r.streams and sum(q.streams for q in api.requests) < 8, fail)
     async with operating(api):
         await user.converged("web", 2)
 

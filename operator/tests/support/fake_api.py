@@ -8,7 +8,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from support.store import Object, Refusal, Store
@@ -32,6 +32,11 @@ class Request:
                 return "watch"
             return "get" if self.name else "list"
         return {"POST": "create", "DELETE": "delete", "PATCH": "patch"}[self.method]
+
+    @property
+    def streams(self) -> bool:
+        """Whether a watch is asked for that begins with a list."""
+        return "sendInitialEvents" in self.query
 
     def selects(self, obj: Object) -> bool:
         """Return whether the field selector, by name if any, lets `obj` through."""
@@ -85,6 +90,8 @@ class FakeApi:
     """Seconds between two bookmarks."""
     page: int | None = None
     """The largest page of a list that is asked for in pages."""
+    streams: Literal["served", "refused", "unheard of"] = "served"
+    """What becomes of the wish for a watch that begins with a list."""
 
     async def __aenter__(self) -> "FakeApi":
         self._server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
@@ -189,8 +196,16 @@ class FakeApi:
         }
 
     async def _watch(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        if request.streams and self.streams == "refused":
+            raise Refusal(422, "Invalid", "sendInitialEvents: Forbidden")
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        revision = int(request.query["resourceVersion"])
+        if request.streams:
+            revision = self.store.revision
+            lines = streamed_list(self.store, request)
+            for line in lines[:-1] if self.streams == "unheard of" else lines:
+                _chunk(writer, line)
+        else:
+            revision = int(request.query["resourceVersion"])
         loop = asyncio.get_running_loop()
         end = loop.time() + float(request.query.get("timeoutSeconds", "600"))
         bookmark = loop.time() + self.bookmarks
@@ -216,6 +231,19 @@ class FakeApi:
             await writer.drain()
             await asyncio.sleep(0.005)
         writer.write(b"0\r\n\r\n")
+
+
+def streamed_list(store: Store, request: Request) -> list[dict[str, Any]]:
+    """Return the first lines of a watch that begins with a list."""
+    items = store.all(request.plural, request.namespace)
+    meta = {
+        "resourceVersion": str(store.revision),
+        "annotations": {"k8s.io/initial-events-end": "true"},
+    }
+    return [
+        *({"type": "ADDED", "object": item} for item in items if request.selects(item)),
+        {"type": "BOOKMARK", "object": {"metadata": meta}},
+    ]
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from imooc_operator.client.api import MERGE_PATCH, ApiClient
 from imooc_operator.client.config import Token, client_config
 from imooc_operator.client.errors import Unreachable, refusal
-from support.fake_api import Request
+from support.fake_api import Request, streamed_list
 from support.store import Object, Refusal, Store
 
 
@@ -37,8 +37,13 @@ class MemoryApi(ApiClient):
         self, path: str, query: Mapping[str, str], *, silence: float
     ) -> AsyncGenerator[bytes, None]:
         request = self._asked("GET", path, query)
-        revision = int(query["resourceVersion"])
         yield b""
+        if request.streams:
+            revision = self.store.revision
+            for line in streamed_list(self.store, request):
+                yield json.dumps(line).encode() + b"\n"
+        else:
+            revision = int(query["resourceVersion"])
         while True:
             await asyncio.sleep(0.05)
             if self.cut:

@@ -4,6 +4,7 @@
     ├── Unreachable           no answer: refused, reset, timed out, broken bytes
     │   └── Silent            a watch was open and brought nothing, not even bookmarks
     └── Refused               the API server answered with a failure
+        ├── BadRequest        400
         ├── Unauthorized      401
         ├── Forbidden         403
         ├── NotFound          404
@@ -60,6 +61,10 @@ class Refused(ApiError):
         self.message = message
         self.causes = causes
         self.retry_after = retry_after
+
+
+class BadRequest(Refused):
+    """The API server does not understand the request."""
 
 
 class Unauthorized(Refused):
@@ -119,6 +124,7 @@ class _Status(msgspec.Struct):
 _STATUS = msgspec.json.Decoder(_Status)
 
 _BY_CODE: Mapping[int, type[Refused]] = {
+    400: BadRequest,
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,

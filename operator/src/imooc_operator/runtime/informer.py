@@ -1,24 +1,34 @@
 """Keeps one scope of a cache equal to the API server: list, then watch, for ever.
 
-Invariant: the cache never moves to an older revision unnoticed, and a watch that brings nothing,
-not even bookmarks, is followed by a new list.
+Where the API server serves it, the list comes as the first events of the watch (KEP-3157): one
+request for any number of objects, of which a few at a time are in memory. Elsewhere it comes in
+pages. Invariant: the cache never moves to an older revision unnoticed, and a watch that brings
+nothing, not even bookmarks, is followed by a new list.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 from imooc_operator.client.api import ApiClient, Resource
-from imooc_operator.client.errors import ApiError, Gone, Refused, Silent, refusal
+from imooc_operator.client.errors import (
+    ApiError,
+    BadRequest,
+    Gone,
+    Invalid,
+    Refused,
+    Silent,
+    refusal,
+)
 
 from .backoff import Backoff
 from .cache import Cache, Regression
-from .objects import Cached, EventType, ObjectList, RawObject, WatchEvent
+from .objects import Cached, EventType, Key, ObjectList, ObjectMeta, RawObject, WatchEvent
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +44,12 @@ WATCH_MIN, WATCH_MAX = 300, 600
 
 STEADY = 1.0
 """Seconds after which a watch that breaks counts as one that had worked."""
+
+_STREAMED = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+"""Asks for a watch that begins with all there is; no version asked means the newest."""
+
+_END_OF_LIST = "k8s.io/initial-events-end"
+"""The annotation on the bookmark that ends a streamed list."""
 
 REWIND_AFTER = 3
 """Lists in a row older than what was seen, until we believe that etcd was restored."""
@@ -51,6 +67,10 @@ class Decoder(Generic[R, T]):
         self.list: msgspec.json.Decoder[ObjectList[R]] = msgspec.json.Decoder(lists)
         self.event: msgspec.json.Decoder[WatchEvent[R]] = msgspec.json.Decoder(events)
         self.event_type = msgspec.json.Decoder(EventType)
+
+
+class _NotStreamed(Exception):
+    """The API server does not begin a watch with a list."""
 
 
 class Informer(Generic[R, T]):
@@ -76,6 +96,9 @@ class Informer(Generic[R, T]):
         self._cache = cache
         self._selector = {"fieldSelector": f"metadata.name={name}"} if name else {}
         self._older = 0
+        self._streams = True
+        self._listed = False
+        self._listing: dict[Key, T] | None = None
         self._active_at = asyncio.get_running_loop().time()
 
     def age(self) -> float:
@@ -94,21 +117,22 @@ class Informer(Generic[R, T]):
         """List and watch until cancelled."""
         loop = asyncio.get_running_loop()
         backoff = Backoff()
-        listed = False
         while True:
             began, events = loop.time(), self.events
             try:
-                if not listed:
+                if not self._listed and not self._streams:
                     await self._list()
-                    listed = True
-                    self.synced.set()
                 await self._watch()
                 if self.events > events:
                     continue
                 reason = "watch ended without an event"
+            except _NotStreamed as error:
+                log.info("listing in pages", extra={"of": self.title(), "reason": str(error)})
+                self._streams = False
+                continue
             except (Gone, Regression, Silent) as error:
                 # A silent watch may be one from the future, after etcd was restored: a list tells.
-                listed = False
+                self._listed = False
                 reason = str(error)
             except (ApiError, msgspec.DecodeError) as error:
                 reason = str(error)
@@ -124,15 +148,14 @@ class Informer(Generic[R, T]):
                     "resource": self.resource.plural,
                     "namespace": self.scope,
                     "reason": reason,
-                    "relist": not listed,
+                    "relist": not self._listed,
                     "delay": round(delay, 3),
                 },
             )
             await asyncio.sleep(delay)
 
     async def _list(self) -> None:
-        """Replace the scope by a fresh list, page by page; no version asked means the newest."""
-        self.relists += 1
+        """Replace the scope by a fresh list, page by page."""
         objects: list[T] = []
         query = {"limit": str(PAGE), **self._selector}
         while True:
@@ -144,30 +167,41 @@ class Informer(Generic[R, T]):
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        revision = int(page.metadata.resource_version)
+        self._replace(objects, int(page.metadata.resource_version))
+
+    def _replace(self, objects: Iterable[T], revision: int) -> None:
+        self.relists += 1
+        rewind = self._older + 1 >= REWIND_AFTER
         try:
-            self._cache.replace(
-                self.scope, objects, revision, rewind=self._older + 1 >= REWIND_AFTER
-            )
+            self._cache.replace(self.scope, objects, revision, rewind=rewind)
         except Regression:
             self._older += 1
             raise
         self._older = 0
+        self._listed = True
+        self.synced.set()
 
     async def _watch(self) -> None:
-        """Follow the scope from the cache's revision until the API server ends the watch."""
+        """Follow the scope from a list, or from its last revision, until the watch ends."""
+        start = {"resourceVersion": str(self._cache.revision(self.scope))}
+        self._listing = None if self._listed else {}
         query = {
-            "resourceVersion": str(self._cache.revision(self.scope)),
+            **(start if self._listed else _STREAMED),
             "allowWatchBookmarks": "true",
             "timeoutSeconds": str(random.randint(WATCH_MIN, WATCH_MAX)),  # noqa: S311 - spreads load, guards nothing
             **self._selector,
         }
         watch = self._client.watch(self.resource.path(self.scope), query, silence=SILENCE)
-        async with aclosing(watch) as batches:
-            async for lines in batches:
-                self._active_at = asyncio.get_running_loop().time()
-                for line in lines.splitlines():
-                    self._take(line)
+        try:
+            async with aclosing(watch) as batches:
+                async for lines in batches:
+                    self._active_at = asyncio.get_running_loop().time()
+                    for line in lines.splitlines():
+                        self._take(line)
+        except (BadRequest, Invalid, Silent) as error:
+            if self._listing is None:
+                raise
+            raise _NotStreamed(str(error)) from error
 
     def _take(self, line: bytes) -> None:
         try:
@@ -179,12 +213,27 @@ class Informer(Generic[R, T]):
         if event.type == "ERROR":
             self._raise_if_error(line)
         if event.type == "BOOKMARK":
-            self._cache.progress(self.scope, meta.revision)
+            self._mark(meta)
             return
-        self.events += 1
         new = None if event.type == "DELETED" else self._decoder.view(event.object)
         key = f"{meta.namespace}/{meta.name}"
-        self._cache.apply(self.scope, key, meta.uid, new, meta.revision)
+        if self._listing is None:
+            self.events += 1
+            self._cache.apply(self.scope, key, meta.uid, new, meta.revision)
+        elif new is None:
+            self._listing.pop(key, None)
+        else:
+            self._listing[key] = new
+
+    def _mark(self, meta: ObjectMeta) -> None:
+        """Note how far the watch has come; the first bookmark of a streamed list ends the list."""
+        if self._listing is None:
+            self._cache.progress(self.scope, meta.revision)
+            return
+        if _END_OF_LIST not in (meta.annotations or {}):
+            raise _NotStreamed("the API server does not know of lists in watches")
+        listing, self._listing = self._listing, None
+        self._replace(listing.values(), meta.revision)
 
     def _raise_if_error(self, line: bytes) -> None:
         event = self._decoder.event_type.decode(line)
