@@ -4,12 +4,14 @@ Invariant: a connection whose last exchange did not end cleanly is closed, never
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
-from typing import Protocol, cast
+from typing import Protocol
 
 import httptools
 
 from .errors import Silent, Unreachable
+from .transport import Transport
 
 HIGH_WATER = 1 << 20
 """Bytes of an unread stream at which the socket is no longer read."""
@@ -34,22 +36,22 @@ class Answer:
         self.keep_alive = False
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """A transport, an HTTP parser, and the answer being received."""
 
-    def __init__(self) -> None:
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, sock: socket.socket) -> None:
+        """`sock` is connected, and belongs to this connection from now on."""
+        self._transport = Transport(sock, self._receive, self._fail)
         self._parser: _Parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
         self._arrived: asyncio.Future[None] | None = None
         self._streaming = False
-        self._paused = False
         self._failure: str | None = None
 
     @property
     def reusable(self) -> bool:
         """Whether a next exchange may use this connection."""
-        return self._failure is None and self._answer is None and self._transport is not None
+        return self._failure is None and self._answer is None
 
     async def exchange(self, request: bytes, within: float) -> Answer:
         """Send `request` and return the whole answer; raise Unreachable after `within` seconds."""
@@ -90,7 +92,7 @@ class Connection(asyncio.Protocol):
                 opened = True
                 piece = bytes(answer.body)
                 answer.body.clear()
-                self._resume()
+                self._transport.resume()
                 yield answer, piece
                 if answer.complete and not answer.body:
                     return
@@ -102,7 +104,7 @@ class Connection(asyncio.Protocol):
         self._fail("closed by this client")
 
     def _begin(self, request: bytes, *, streaming: bool) -> Answer:
-        if self._transport is None or not self.reusable:
+        if not self.reusable:
             raise Unreachable(self._failure or "connection is busy", sent=False)
         self._answer = answer = Answer()
         self._streaming = streaming
@@ -111,7 +113,6 @@ class Connection(asyncio.Protocol):
 
     def _end(self, answer: Answer) -> None:
         self._answer = None
-        self._resume()
         if not answer.keep_alive:
             self.close()
 
@@ -131,21 +132,10 @@ class Connection(asyncio.Protocol):
     def _fail(self, why: str) -> None:
         if self._failure is None:
             self._failure = why
-        if self._transport is not None:
-            self._transport.abort()
+            self._transport.close()
         self._wake()
 
-    def _resume(self) -> None:
-        if self._paused and self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-        self._paused = False
-
-    # asyncio.Protocol
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # TCP and TLS transports are
-
-    def data_received(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -154,14 +144,9 @@ class Connection(asyncio.Protocol):
         if self._answer is None:
             self._fail("bytes outside of an exchange")
         elif self._streaming:
-            if len(self._answer.body) > HIGH_WATER and not self._paused and self._transport:
-                self._transport.pause_reading()
-                self._paused = True
+            if len(self._answer.body) > HIGH_WATER:
+                self._transport.pause()
             self._wake()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._fail(f"connection lost: {exc or 'closed by the API server'}")
 
     # httptools callbacks
 

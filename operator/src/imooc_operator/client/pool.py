@@ -5,13 +5,13 @@ a quiet operator lets the others idle away.
 """
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from .config import ClientConfig
 from .connection import Connection
 from .errors import Unreachable
+from .transport import connect
 
 
 class Pool:
@@ -40,20 +40,13 @@ class Pool:
         where = f"{config.host}:{config.port}"
         try:
             async with asyncio.timeout(self._connect_timeout):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection,
-                    config.host,
-                    config.port,
-                    ssl=config.tls,
-                    server_hostname=config.server_name,
-                )
+                return Connection(await connect(config))
         except TimeoutError:
             raise Unreachable(
                 f"no connection to {where} within {self._connect_timeout:g} s", sent=False
             ) from None
-        except (OSError, ssl.SSLError) as error:
+        except OSError as error:
             raise Unreachable(f"no connection to {where}: {error}", sent=False) from error
-        return connection
 
     def close(self) -> None:
         """Close what is idle; connections lent out end with their exchange."""
