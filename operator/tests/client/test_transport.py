@@ -215,15 +215,16 @@ async def test_nothing_is_called_back_after_close() -> None:
     here, there = socket.socketpair()
     here.setblocking(False)
     heard: list[object] = []
+    first = asyncio.Event()
 
     def received(data: bytes) -> None:
         heard.append(data)
         transport.close()
+        first.set()
 
     transport = Transport(here, received, heard.append)
     with there:
         there.sendall(b"x" * 3 * RECORD)
         async with asyncio.timeout(5):
-            while not heard:
-                await asyncio.sleep(0)
+            await first.wait()
     assert heard == [b"x" * RECORD]
