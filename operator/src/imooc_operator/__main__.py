@@ -4,6 +4,7 @@ Invariant: the only place that constructs things; nothing below reaches for a gl
 """
 
 import asyncio
+import gc
 import logging
 import os
 import secrets
@@ -43,6 +44,10 @@ def main() -> None:
     """Run the command; exit code 2 for a wrong flag or an unusable kubeconfig or address."""
     settings = parse(sys.argv[1:], os.environ)
     configure(settings.log_format, settings.log_level)
+    # What is loaded now stays, and what a pass makes is freed by counting references: looking for
+    # cycles every 700 objects, the default, finds none and takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(10_000)
     try:
         asyncio.run(_until_signalled(settings, _config(settings)))
     except ConfigError as error:
@@ -108,11 +113,16 @@ def kinds(settings: Settings, client: ApiClient, recorder: Recorder) -> tuple[Ki
             client,
             scope_of=lambda namespace: namespace if settings.namespaces else "",
             pod_image=settings.pod_image,
-            now=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            now=_now,
             emit=recorder.emit,
             dry_run=settings.dry_run,
         ),
     )
+
+
+def _now() -> str:
+    # A third of the time that strftime takes, twice in every pass.
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _endpoints(settings: Settings, registry: Registry, health: Health) -> list[Endpoint]:

@@ -120,3 +120,24 @@ async def test_a_status_written_by_somebody_else_meanwhile_is_put_right(
             "imoocpods", "default", "web", {"status": {"replicas": 7, "podNames": None}}, "status"
         )
         assert await user.converged("web", 1) == [name]
+
+
+async def test_an_older_crd_that_drops_a_field_of_the_status_is_not_written_to_for_ever(
+    api: FakeApi, user: User
+) -> None:
+    async def drop(request: Request, act: Callable[[], Object]) -> Object:
+        request.body["status"].pop("readyReplicas")
+        return act()
+
+    def writes() -> int:
+        return api.count("patch", "imoocpods")
+
+    api.fault(lambda r: r.subresource == "status", drop)
+    async with operating(api):
+        await user.create("web", 2)
+        await user.converged("web", 2)
+        before = writes()
+        for name in ("other", "more"):
+            await user.create(name, 1)
+            await user.converged(name, 1)
+        assert writes() == before + 2, "one for each new ImoocPod, none for the first"

@@ -114,8 +114,7 @@ class ApiClient:
         what = f"{method} {target}"
         request = self._request(method, target, body, content_type)
         try:
-            async with self._pool.lend() as connection:
-                answer = await connection.exchange(request, self._timeout)
+            answer = await self._pool.exchange(request, self._timeout)
         except Unreachable as error:
             self._count(method, "error")
             raise Unreachable(f"{what}: {error}", sent=error.outcome_unknown) from error

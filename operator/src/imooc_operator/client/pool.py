@@ -1,21 +1,19 @@
 """A bounded set of keep-alive connections to one API server.
 
-Invariant: never more than `limit` connections lent out; the one used last is lent first, so that
-a quiet operator lets the others idle away.
+Invariant: never more than `limit` exchanges at a time; the connection used last is used first, so
+that a quiet operator lets the others idle away.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from .config import ClientConfig
-from .connection import Connection
+from .connection import Answer, Connection
 from .errors import Unreachable
 from .transport import connect
 
 
 class Pool:
-    """Lends connections, opening them as needed."""
+    """Carries exchanges on connections, opening them as needed."""
 
     def __init__(self, config: ClientConfig, *, limit: int, connect_timeout: float) -> None:
         self._config = config
@@ -23,16 +21,14 @@ class Pool:
         self._idle: list[Connection] = []
         self._permits = asyncio.Semaphore(limit)
 
-    @asynccontextmanager
-    async def lend(self) -> AsyncIterator[Connection]:
-        """Lend a connection; it goes back only when still reusable."""
+    async def exchange(self, request: bytes, within: float) -> Answer:
+        """Return the answer to `request` on any of the connections, waiting for one if need be."""
         async with self._permits:
             connection = self._take_idle() or await self.open()
-            try:
-                yield connection
-            finally:
-                if connection.reusable:
-                    self._idle.append(connection)
+            answer = await connection.exchange(request, within)
+            if connection.reusable:
+                self._idle.append(connection)
+            return answer
 
     async def open(self) -> Connection:
         """Return a new connection that is not counted: the caller owns and closes it."""

@@ -146,14 +146,21 @@ def owner_key(pod: PodView) -> Key:
     return f"{pod.namespace}/{pod.owner_name}"
 
 
-def observe(key: Key, crs: Cache[ImoocPod], pods: Cache[PodView]) -> Observed:
-    """Return what the caches hold for `key` now."""
+def observe(
+    key: Key,
+    crs: Cache[ImoocPod],
+    pods: Cache[PodView],
+    *,
+    taken: frozenset[str] = frozenset(),
+    now: str = "",
+) -> Observed:
+    """Return what the caches hold for `key`, with what else a plan needs to know."""
     cr = crs.get(key)
     if cr is None:
         return Observed(cr=None)
     # The index spans namespaces, but a controller reference never does.
     own = [pod for pod in pods.indexed(cr.uid) if pod.namespace == cr.namespace]
-    return Observed(cr=cr, pods=own)
+    return Observed(cr=cr, pods=own, taken=taken, now=now)
 
 
 def _trouble(status: _PodStatus) -> str:

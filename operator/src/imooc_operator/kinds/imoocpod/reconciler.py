@@ -100,7 +100,8 @@ class Reconciler:
                 log.info("plan", extra={"key": key, "actions": [str(act) for act in actions]})
                 return Result()
             try:
-                await self._act(key, observed, actions)
+                if await self._act(key, observed, actions):
+                    return Result()
             except (Forbidden, Invalid) as error:
                 if "NamespaceTerminating" in error.causes:
                     raise TerminalError("the namespace is being deleted") from error
@@ -109,20 +110,25 @@ class Reconciler:
         return Result(requeue_after=1.0)
 
     def _observe(self, key: Key) -> Observed:
-        observed = observe.observe(key, self.crs, self.pods)
+        taken = frozenset(self._taken.get(key, ()))
+        observed = observe.observe(key, self.crs, self.pods, taken=taken, now=self._now())
         if observed.cr is None:
             self._taken.pop(key, None)
-            return observed
-        return replace(observed, taken=frozenset(self._taken.get(key, ())), now=self._now())
+        return observed
 
     async def _report(self, key: Key, failure: Failure) -> None:
         observed = replace(self._observe(key), failure=failure)
         await self._act(key, observed, plan(observed))
 
-    async def _act(self, key: Key, observed: Observed, actions: tuple[Action, ...]) -> None:
+    async def _act(self, key: Key, observed: Observed, actions: tuple[Action, ...]) -> bool:
+        """Carry out the actions; return whether a status was written, which ends a pass.
+
+        Another look would find nothing to do, or the same for ever: an older CRD drops the fields
+        of a status that it does not know.
+        """
         cr = observed.cr
         if cr is None:
-            return
+            return False
         creates: list[CreatePod] = []
         deletes: list[DeletePod] = []
         status: ImoocPodStatus | None = None
@@ -144,8 +150,7 @@ class Reconciler:
             template = PodTemplate(cr, cr.spec, self._pod_image)
             await slow_start(creates, lambda action: self._create(key, template, action.name))
             log.info("pods created", extra={"key": key, "count": len(creates)})
-        if status is not None:
-            await self._set_status(cr, status)
+        return status is not None and await self._set_status(cr, status)
 
     async def _create(self, key: Key, template: PodTemplate, name: str) -> None:
         namespace, _ = split_key(key)
@@ -218,7 +223,7 @@ class Reconciler:
             terminating = msgspec.structs.replace(deleted, terminating=True)
             self.pods.learn(terminating, self._scope_of(pod.namespace))
 
-    async def _set_status(self, cr: ImoocPod, status: ImoocPodStatus) -> None:
+    async def _set_status(self, cr: ImoocPod, status: ImoocPodStatus) -> bool:
         body = msgspec.json.encode(
             {"metadata": {"resourceVersion": str(cr.revision)}, "status": status}
         )
@@ -227,11 +232,12 @@ class Reconciler:
         except (Conflict, NotFound):
             # Changed, deleted or made anew since our watch last spoke.
             await self._refresh(key_of(cr))
-            return
+            return False
         self.crs.learn(
             api.view(self._cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
         )
         self._tell(cr, news(cr.status, status))
+        return True
 
     def _tell(self, cr: ImoocPod, items: Iterable[News]) -> None:
         about = Reference(api.API_VERSION, api.KIND, cr.namespace, cr.name, cr.uid)
