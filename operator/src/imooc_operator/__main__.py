@@ -152,9 +152,11 @@ async def _listen(endpoint: Endpoint) -> None:
 
 
 def _config(settings: Settings) -> ClientConfig:
-    if settings.kubeconfig:
-        return load_kubeconfig(settings.kubeconfig)
-    return in_cluster() or load_kubeconfig([Path("~/.kube/config").expanduser()])
+    # Whoever names a context means a kubeconfig, in a pod too.
+    if not (settings.kubeconfig or settings.context) and (config := in_cluster()):
+        return config
+    paths = settings.kubeconfig or (Path("~/.kube/config").expanduser(),)
+    return load_kubeconfig(paths, settings.context)
 
 
 if __name__ == "__main__":

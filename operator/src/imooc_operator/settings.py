@@ -18,19 +18,20 @@ LEASE = "imoocpod-operator"
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 _EPILOG = """\
-Flags win over environment variables. Without --kubeconfig and KUBECONFIG the operator uses the
-service account of the pod it runs in, else ~/.kube/config. Exit code 2 means: wrong flag or
-unreadable kubeconfig.
+Flags win over environment variables. Without --kubeconfig, KUBECONFIG and --context the operator
+uses the service account of the pod it runs in, else ~/.kube/config. Exit code 2 means: a wrong
+flag, or an unusable kubeconfig or address.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All choices; an empty `namespaces` means every namespace, an address of "0" means off."""
+    """All choices; no `namespaces` means all of them, no `context` the current, address "0" off."""
 
     namespaces: tuple[str, ...]
     pod_image: str
     kubeconfig: tuple[Path, ...]
+    context: str
     metrics_address: str
     health_address: str
     leader_elect: bool
@@ -76,6 +77,12 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         help="how to reach the API server (env KUBECONFIG, several files joined by ':')",
     )
     parser.add_argument(
+        "--context",
+        metavar="NAME",
+        default="",
+        help="context of the kubeconfig (default: its current-context)",
+    )
+    parser.add_argument(
         "--metrics-bind-address",
         metavar="ADDRESS",
         type=_address,
@@ -117,6 +124,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         namespaces=chosen.namespaces,
         pod_image=chosen.pod_image,
         kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
         metrics_address=chosen.metrics_bind_address,
         health_address=chosen.health_probe_bind_address,
         leader_elect=chosen.leader_elect,

@@ -96,6 +96,13 @@ def test_the_first_of_several_files_wins_and_missing_ones_are_skipped(tmp_path: 
     assert load_kubeconfig([tmp_path / "none", first, second]).host == "first"
 
 
+def test_a_context_by_name_needs_no_current_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "config", current=None)
+    assert load_kubeconfig([path], "c").host == "h"
+    with pytest.raises(ConfigError, match="no context named 'x'"):
+        load_kubeconfig([path], "x")
+
+
 def test_no_verification_only_when_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "config", cluster={"insecure-skip-tls-verify": True})
     config = load_kubeconfig([path])

@@ -12,6 +12,7 @@ def test_defaults() -> None:
         namespaces=(),
         pod_image="busybox:1.37",
         kubeconfig=(),
+        context="",
         metrics_address=":8080",
         health_address=":8081",
         leader_elect=False,
