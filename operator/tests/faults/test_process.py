@@ -36,6 +36,11 @@ async def fetch(port: int, path: str, method: str = "GET") -> tuple[int, str]:
     return int(head.split()[1]), body
 
 
+def count(lines: list[str], series: str) -> int:
+    (value,) = [line.removeprefix(f"{series} ") for line in lines if line.startswith(f"{series} ")]
+    return int(value)
+
+
 async def test_probes_and_metrics(api: FakeApi, user: User) -> None:
     health, metrics = free_port(), free_port()
     flags = [f"--health-probe-bind-address=127.0.0.1:{health}"]
@@ -53,6 +58,9 @@ async def test_probes_and_metrics(api: FakeApi, user: User) -> None:
     assert 'rest_client_requests_total{method="POST",code="201"} 2' in lines
     assert 'imooc_cache_objects{resource="pods"} 2' in lines
     assert 'workqueue_depth{name="imoocpod"} 0' in lines
+    assert count(lines, 'workqueue_adds_total{name="imoocpod"}') >= 1
+    assert count(lines, 'imooc_watch_events_total{resource="pods",namespace=""}') >= 2
+    assert count(lines, 'imooc_watch_lists_total{resource="pods",namespace=""}') == 1
     assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
 
 

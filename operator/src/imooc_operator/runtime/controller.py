@@ -65,6 +65,12 @@ class Controller:
             "workqueue_retries_total", "Keys added again after a failure.", ("name",)
         )
         self.queue = WorkQueue[Key](on_wait=lambda seconds: waited.observe(seconds, name))
+        registry.total(
+            "workqueue_adds_total",
+            "Keys added, without those already waiting.",
+            ("name",),
+            lambda: {(name,): self.queue.adds},
+        )
         registry.gauge(
             "workqueue_depth",
             "Keys waiting for a worker.",

@@ -131,14 +131,14 @@ class Manager:
             labels,
             lambda: {series: informer.age()},
         )
-        self._registry.gauge(
-            "imooc_watch_events",
+        self._registry.total(
+            "imooc_watch_events_total",
             "Events taken from a watch since the start.",
             labels,
             lambda: {series: informer.events},
         )
-        self._registry.gauge(
-            "imooc_watch_lists",
+        self._registry.total(
+            "imooc_watch_lists_total",
             "Full lists made for a watch since the start.",
             labels,
             lambda: {series: informer.relists},

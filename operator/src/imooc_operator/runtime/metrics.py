@@ -12,7 +12,7 @@ from typing import TypeVar
 Labels = tuple[str, ...]
 
 Read = Callable[[], Mapping[Labels, float]]
-"""Returns the current value of each series of a gauge."""
+"""Returns the current value of each series of a gauge or total."""
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 
@@ -72,6 +72,12 @@ class Gauge(_Metric):
                 yield f"{self.series(values)} {number:.10g}"
 
 
+class Total(Gauge):
+    """A count that is kept elsewhere, read when it is asked for."""
+
+    kind = "counter"
+
+
 class Histogram(_Metric):
     """How often a value fell below each bound."""
 
@@ -119,6 +125,10 @@ class Registry:
         """Register a gauge, or add the series that `read` returns to the one of that name."""
         self._register(Gauge(name, text, labels)).reads.append(read)
 
+    def total(self, name: str, text: str, labels: Labels, read: Read) -> None:
+        """Register a count kept elsewhere, or add the series that `read` returns to that name."""
+        self._register(Total(name, text, labels)).reads.append(read)
+
     def exposition(self) -> str:
         """Return everything in the Prometheus text format."""
         lines: list[str] = []
@@ -129,7 +139,8 @@ class Registry:
 
     def _register(self, metric: M) -> M:
         known = self._metrics.setdefault(metric.name, metric)
-        if not isinstance(known, type(metric)) or known.labels != metric.labels:
+        meanings = {(each.kind, each.labels) for each in (known, metric)}
+        if not isinstance(known, type(metric)) or len(meanings) > 1:
             raise ValueError(f"metric {metric.name} is registered with another type or labels")
         return known
 

@@ -21,7 +21,7 @@ def register_process_metrics(registry: Registry, version: str) -> None:
     registry.gauge(
         "process_start_time_seconds", "Start, in seconds since 1970.", (), lambda: {(): started}
     )
-    registry.gauge(
+    registry.total(
         "process_cpu_seconds_total", "CPU time used.", (), lambda: {(): time.process_time()}
     )
     registry.gauge("process_resident_memory_bytes", "Memory in use.", (), lambda: {(): _resident()})
