@@ -65,25 +65,8 @@ async def _until_signalled(settings: Settings, config: ClientConfig) -> None:
 async def run(settings: Settings, config: ClientConfig, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then end within a second; raise what ended it otherwise."""
     registry = Registry()
-    register_process_metrics(registry, __version__)
-    requests = registry.counter(
-        "rest_client_requests_total", "Requests to the API server.", ("method", "code")
-    )
-    client = ApiClient(config, connections=WORKERS, count=requests.inc)
     identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
-    recorder = Recorder(client, CONTROLLER, identity)
-    manager = Manager(
-        client,
-        registry,
-        scopes=settings.namespaces or ("",),
-        workers=WORKERS,
-        recorder=recorder,
-        election=Election(client, config.namespace, LEASE, identity)
-        if settings.leader_elect
-        else None,
-    )
-    for kind in kinds(settings, client, recorder):
-        manager.add(kind)
+    client, manager = build(settings, config, registry, identity)
     endpoints = _endpoints(settings, registry, manager.health())
     for endpoint in endpoints:
         await _listen(endpoint)
@@ -104,6 +87,31 @@ async def run(settings: Settings, config: ClientConfig, stop: asyncio.Event) -> 
         for endpoint in endpoints:
             endpoint.stop()
         client.close()
+
+
+def build(
+    settings: Settings, config: ClientConfig, registry: Registry, identity: str
+) -> tuple[ApiClient, Manager]:
+    """Return what runs besides the endpoints, connected and not started; call it in a loop."""
+    register_process_metrics(registry, __version__)
+    requests = registry.counter(
+        "rest_client_requests_total", "Requests to the API server.", ("method", "code")
+    )
+    client = ApiClient(config, connections=WORKERS, count=requests.inc)
+    recorder = Recorder(client, CONTROLLER, identity)
+    manager = Manager(
+        client,
+        registry,
+        scopes=settings.namespaces or ("",),
+        workers=WORKERS,
+        recorder=recorder,
+        election=Election(client, config.namespace, LEASE, identity)
+        if settings.leader_elect
+        else None,
+    )
+    for kind in kinds(settings, client, recorder):
+        manager.add(kind)
+    return client, manager
 
 
 def kinds(settings: Settings, client: ApiClient, recorder: Recorder) -> tuple[Kind, ...]:

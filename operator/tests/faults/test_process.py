@@ -59,8 +59,8 @@ async def test_probes_and_metrics(api: FakeApi, user: User) -> None:
     assert 'imooc_cache_objects{resource="pods"} 2' in lines
     assert 'workqueue_depth{name="imoocpod"} 0' in lines
     assert count(lines, 'workqueue_adds_total{name="imoocpod"}') >= 1
-    assert count(lines, 'imooc_watch_events_total{resource="pods",namespace=""}') >= 2
-    assert count(lines, 'imooc_watch_lists_total{resource="pods",namespace=""}') == 1
+    assert count(lines, 'imooc_watch_events_total{resource="pods",scope=""}') >= 2
+    assert count(lines, 'imooc_watch_lists_total{resource="pods",scope=""}') == 1
     assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
 
 

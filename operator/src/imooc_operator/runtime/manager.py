@@ -124,7 +124,7 @@ class Manager:
     def _follow(self, watch: Watch[Any, Any], scope: str) -> None:
         informer = Informer(self._client, watch.resource, scope, watch.decoder, watch.cache)
         self._informers.append(informer)
-        labels, series = ("resource", "namespace"), (watch.resource.plural, scope)
+        labels, series = ("resource", "scope"), (watch.resource.plural, scope)
         self._registry.gauge(
             "imooc_watch_age_seconds",
             "Seconds since the API server last gave a sign of life on a watch.",

@@ -113,6 +113,10 @@ class Registry:
     def __init__(self) -> None:
         self._metrics: dict[str, _Metric] = {}
 
+    def __iter__(self) -> Iterator[_Metric]:
+        """Yield every metric in the order of registration."""
+        return iter(self._metrics.values())
+
     def counter(self, name: str, text: str, labels: Labels = ()) -> Counter:
         """Register a counter, or return the one of that name."""
         return self._register(Counter(name, text, labels))
@@ -132,7 +136,7 @@ class Registry:
     def exposition(self) -> str:
         """Return everything in the Prometheus text format."""
         lines: list[str] = []
-        for metric in self._metrics.values():
+        for metric in self:
             lines += [f"# HELP {metric.name} {metric.text}", f"# TYPE {metric.name} {metric.kind}"]
             lines += metric.samples()
         return "\n".join([*lines, ""])
