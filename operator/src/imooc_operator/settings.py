@@ -49,6 +49,23 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     """Return the settings; print and exit like any command on --help, --version or a mistake."""
+    chosen = flags(environ).parse_args(arguments)
+    return Settings(
+        namespaces=chosen.namespaces,
+        pod_image=chosen.pod_image,
+        kubeconfig=chosen.kubeconfig,
+        context=chosen.context,
+        metrics_address=chosen.metrics_bind_address,
+        health_address=chosen.health_probe_bind_address,
+        leader_elect=chosen.leader_elect,
+        dry_run=chosen.dry_run,
+        log_format=chosen.log_format,
+        log_level=chosen.log_level,
+    )
+
+
+def flags(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Return the parser of the flags, with the defaults that the environment gives."""
     parser = _Parser(
         prog="imooc-operator",
         description="Keep as many pods running as each ImoocPod (k8s.imooc.com/v1alpha1) asks for.",
@@ -119,19 +136,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         help="least severe records to show (default: info)",
     )
     parser.add_argument("--version", action="version", version=f"imooc-operator {__version__}")
-    chosen = parser.parse_args(arguments)
-    return Settings(
-        namespaces=chosen.namespaces,
-        pod_image=chosen.pod_image,
-        kubeconfig=chosen.kubeconfig,
-        context=chosen.context,
-        metrics_address=chosen.metrics_bind_address,
-        health_address=chosen.health_probe_bind_address,
-        leader_elect=chosen.leader_elect,
-        dry_run=chosen.dry_run,
-        log_format=chosen.log_format,
-        log_level=chosen.log_level,
-    )
+    return parser
 
 
 def _namespaces(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from imooc_operator.kinds.imoocpod import observe
 from imooc_operator.kinds.imoocpod.api import ImoocPodStatus
 from imooc_operator.kinds.imoocpod.news import news, replaced
 from imooc_operator.kinds.imoocpod.observe import Failure
@@ -10,7 +11,9 @@ from imooc_operator.kinds.imoocpod.status import status_of
 from support.builders import cr, pod, seen
 
 
-def status(*, failure: str = "", trouble: str = "", old: bool = False) -> ImoocPodStatus:
+def status(
+    *, failure: observe.Refusal | None = None, trouble: str = "", old: bool = False
+) -> ImoocPodStatus:
     """Return the status of an ImoocPod of one pod with this trouble."""
     owner = cr(1)
     template = {"template": "older"} if old else {}

@@ -6,6 +6,7 @@ Invariant: pods are recognised by the uid in their controller reference, never b
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +19,13 @@ from .api import GROUP, KIND, ImoocPod
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
 """On each pod: the hash of the spec fields it was made from."""
 
-_TROUBLES = {
+Trouble = Literal["ContainerFailed", "CrashLooping", "ImagePullFailed", "Unschedulable"]
+"""What keeps a pod from being ready, when waiting alone may not help."""
+
+Refusal = Literal["AdmissionDenied", "NotPermitted", "PodInvalid", "QuotaExceeded"]
+"""Why the API server takes no pod."""
+
+_TROUBLES: dict[str, Trouble] = {
     "CrashLoopBackOff": "CrashLooping",
     "CreateContainerConfigError": "ContainerFailed",
     "CreateContainerError": "ContainerFailed",
@@ -81,7 +88,7 @@ class PodView(Struct, frozen=True, gc=False):
     terminating: bool = False
     created: str = ""
     template: str = ""
-    trouble: str = ""
+    trouble: Trouble | Literal[""] = ""
 
     @property
     def active(self) -> bool:
@@ -98,7 +105,7 @@ class PodView(Struct, frozen=True, gc=False):
 class Failure:
     """Why pods could not be made in this pass, when trying harder will not help."""
 
-    reason: str
+    reason: Refusal
     message: str
 
 
@@ -163,7 +170,7 @@ def observe(
     return Observed(cr=cr, pods=own, taken=taken, now=now)
 
 
-def _trouble(status: _PodStatus) -> str:
+def _trouble(status: _PodStatus) -> Trouble | Literal[""]:
     for container in status.container_statuses or ():
         if container.state and container.state.waiting:
             trouble = _TROUBLES.get(container.state.waiting.reason)

@@ -4,11 +4,29 @@ Invariant: describes the observation of this pass at this generation, and differ
 status only when something a reader cares for has changed.
 """
 
+from typing import Literal
+
 import msgspec
 
 from .api import Condition, ConditionStatus, ImoocPod, ImoocPodStatus
-from .observe import Failure, Observed, PodView
+from .observe import Failure, Observed, PodView, Refusal, Trouble
 from .template import template_hash
+
+Reason = Literal[
+    Refusal,
+    Trouble,
+    "AllPodsReady",
+    "AsExpected",
+    "Converged",
+    "InvalidSpec",
+    "PodsNotReady",
+    "PodsOutdated",
+    "ReplacingPods",
+    "Retrying",
+    "TooManyPods",
+    "WaitingForPods",
+]
+"""What conditions give as their reason; docs/reference/operator.md says what each means."""
 
 
 def status_of(cr: ImoocPod, observed: Observed) -> ImoocPodStatus:
@@ -57,7 +75,7 @@ def _timeless(status: ImoocPodStatus) -> ImoocPodStatus:
     return msgspec.structs.replace(status, conditions=conditions)
 
 
-Verdict = tuple[ConditionStatus, str, str]
+Verdict = tuple[ConditionStatus, Reason, str]
 
 
 def _ready(cr: ImoocPod, active: int, ready: int, outdated: int) -> Verdict:
@@ -92,10 +110,10 @@ def _degraded(cr: ImoocPod, observed: Observed, active: list[PodView]) -> Verdic
         return "True", "InvalidSpec", cr.invalid
     if observed.failure is not None:
         return "True", observed.failure.reason, observed.failure.message
-    troubled = sorted((pod for pod in active if pod.trouble), key=lambda pod: pod.name)
-    if troubled:
-        first = troubled[0]
+    troubles = sorted((pod.name, pod.trouble) for pod in active if pod.trouble)
+    if troubles:
+        _, first = troubles[0]
         # Which of several pods comes first in the alphabet is no news: name the count only.
-        count = sum(pod.trouble == first.trouble for pod in troubled)
-        return "True", first.trouble, f"{count} pods: see kubectl describe pods -l app={cr.name}"
+        count = sum(trouble == first for _, trouble in troubles)
+        return "True", first, f"{count} pods: see kubectl describe pods -l app={cr.name}"
     return "False", "AsExpected", "nothing stands in the way"
