@@ -37,8 +37,10 @@ def test_replicas_are_required_and_bounded() -> None:
 
 def test_scale_columns_and_short_name() -> None:
     assert version()["subresources"]["scale"]["labelSelectorPath"] == ".status.selector"
-    columns = [column["name"] for column in version()["additionalPrinterColumns"]]
-    assert columns == ["Desired", "Current", "Ready", "Age"]
+    columns = [(c["name"], "priority" in c) for c in version()["additionalPrinterColumns"]]
+    usual, wide = ([name for name, wide in columns if wide is which] for which in (False, True))
+    assert usual == ["Desired", "Current", "Ready", "Age"]
+    assert wide == ["Reason", "Selector"]
     assert crd()["spec"]["names"]["shortNames"] == ["imp"]
 
 

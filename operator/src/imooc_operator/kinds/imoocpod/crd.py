@@ -29,6 +29,13 @@ _COLUMNS = [
     ("Age", "date", ".metadata.creationTimestamp", "Time since creation."),
 ]
 
+_REASON = '.status.conditions[?(@.type=="Degraded")].reason'
+_WIDE_COLUMNS = [
+    ("Reason", "string", _REASON, "What stands in the way of the pods, or AsExpected."),
+    ("Selector", "string", ".status.selector", "Label selector of the pods."),
+]
+"""Shown by `kubectl get -o wide` alone."""
+
 
 def crd() -> Schema:
     """Return the CustomResourceDefinition."""
@@ -63,7 +70,9 @@ def crd() -> Schema:
                     },
                     "additionalPrinterColumns": [
                         {"name": name, "type": kind, "jsonPath": path, "description": text}
-                        for name, kind, path, text in _COLUMNS
+                        | ({"priority": priority} if priority else {})
+                        for priority, columns in enumerate((_COLUMNS, _WIDE_COLUMNS))
+                        for name, kind, path, text in columns
                     ],
                 }
             ],
