@@ -9,6 +9,11 @@ import pytest
 from pages import PROJECT, anchors, blocks, links, tracked
 
 PAGES = tracked("*.md")
+TESTS = {
+    name
+    for path in tracked("*test_*.py")
+    for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))
+}
 
 # Where packages come from is the machine's own setting: a host named here would not answer on a
 # restricted one.
@@ -31,6 +36,12 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         elif anchor and anchor not in anchors(to):
             broken.append(f"line {line}: {target}: there is no such heading")
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_test_that_a_page_names_exists(page: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
+    assert named - TESTS == set()
 
 
 def test_the_chinese_readme_has_the_same_blocks() -> None:
