@@ -64,10 +64,21 @@ def test_only_the_spec_has_defaults() -> None:
 
 
 def test_the_namespace_is_the_same_in_both_files() -> None:
-    (alone,) = documents("namespace.yaml")
+    (alone,) = documents("00_namespace.yaml")
     along, _ = documents("service_account.yaml")
     assert alone == along
     assert alone["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_in_the_order_of_kubectl_a_namespace_comes_before_what_is_in_it() -> None:
+    """On a bare cluster: `kubectl apply -f operator/deploy/`, once."""
+    there = {"default"}
+    for path in sorted(DEPLOY.glob("*.yaml")):
+        for manifest in documents(path.name):
+            if manifest["kind"] == "Namespace":
+                there.add(manifest["metadata"]["name"])
+            else:
+                assert manifest["metadata"]["namespace"] in there, path.name
 
 
 def test_one_namespace_or_all_the_rights_are_the_same() -> None:
