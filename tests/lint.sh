@@ -20,6 +20,7 @@ check env --chdir=operator mypy
 check env --chdir=operator lint-imports
 check shellcheck "${scripts[@]}"
 check python tools/role_docs.py --check
+check python tools/operator_reference.py --check
 
 if ((${#failed[@]})); then
   echo "lint: failed: ${failed[*]}" >&2

@@ -37,6 +37,10 @@ def test_flags_win() -> None:
     assert settings.metrics_address == "0"
 
 
+def test_a_single_namespace_may_be_called_one() -> None:
+    assert parse(["--namespace", "a"], {}).namespaces == ("a",)
+
+
 MISTAKES = [
     pytest.param(["--namespaces", "Not_One"], "'Not_One' is not a namespace name", id="namespace"),
     pytest.param(["--pod-image", "a b"], "'a b' is not an image reference", id="image"),
