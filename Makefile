@@ -63,8 +63,9 @@ env: .venv/installed  ## Print what a shell needs to talk to ENV: eval "$(make e
 lock: .venv/installed  ## Resolve requirements.in anew into requirements.lock, with hashes
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in --output-file requirements.lock
 
-docs: .venv/installed  ## Write the variable tables of the role pages anew
+docs: .venv/installed  ## Write the tables of the role pages and of the operator's reference anew
 	python tools/role_docs.py
+	python tools/operator_reference.py
 
 generate: .venv/installed  ## Write the CRD and the Roles anew from the operator's code
 	python -m imooc_operator.generate operator/deploy
@@ -81,6 +82,6 @@ $(inventory):
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
 	@# Compiled here and on all cores, without the hundred collections that nothing loads: half of pip's time.
-	.venv/bin/python -m compileall -q -j 0 -x 'ansible_collections/(?!community/docker)' .venv/lib
+	.venv/bin/python -m compileall -q -j 0 -x 'ansible_collections/(?!community/docker)' .venv/lib operator/src
 	.venv/bin/pip install --quiet --no-deps --no-build-isolation --editable operator
 	@touch $@
