@@ -4,6 +4,7 @@ Invariant: an object that breaks these types still becomes an ImoocPod, with `in
 so that one bad object (an older CRD, a field from the future) never stops the others.
 """
 
+import sys
 from typing import Annotated, Literal
 
 import msgspec
@@ -137,6 +138,8 @@ class RawImoocPod(Struct):
 _SPEC = msgspec.json.Decoder(ImoocPodSpec)
 _STATUS = msgspec.json.Decoder(ImoocPodStatus)
 
+_set = msgspec.structs.force_setattr
+
 
 def view(raw: RawImoocPod) -> ImoocPod:
     """Return what the cache keeps of `raw`; a spec that breaks the types is reported."""
@@ -146,14 +149,14 @@ def view(raw: RawImoocPod) -> ImoocPod:
     except msgspec.ValidationError as error:
         invalid = str(error)
     try:
-        status = _STATUS.decode(raw.status)
+        status = _shared(_STATUS.decode(raw.status))
     except msgspec.ValidationError:
         status = None  # not written by this operator; it will be replaced
     meta = raw.metadata
     return ImoocPod(
-        namespace=meta.namespace,
+        namespace=sys.intern(meta.namespace),
         name=meta.name,
-        uid=meta.uid,
+        uid=sys.intern(meta.uid),
         revision=meta.revision,
         generation=meta.generation,
         deleting=meta.deletion_timestamp is not None,
@@ -161,3 +164,12 @@ def view(raw: RawImoocPod) -> ImoocPod:
         invalid=invalid,
         status=status,
     )
+
+
+def _shared(status: ImoocPodStatus) -> ImoocPodStatus:
+    """Return `status` with one copy in memory of what the statuses of others say too."""
+    for condition in status.conditions:
+        _set(condition, "reason", sys.intern(condition.reason))
+        _set(condition, "message", sys.intern(condition.message))
+        _set(condition, "last_transition_time", sys.intern(condition.last_transition_time))
+    return status
