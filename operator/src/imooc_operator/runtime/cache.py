@@ -66,15 +66,16 @@ class Cache(Generic[T]):
             if not rewind:
                 raise Regression(f"list at {revision}, but {self.revision(scope)} was seen")
             for obj in self._within(scope):
-                self._change(obj, None)
+                self._change(key_of(obj), obj, None)
         listed: dict[Key, T] = {key_of(obj): obj for obj in objects}
         for old in self._within(scope):
-            if key_of(old) not in listed and old.revision <= revision:
-                self._change(old, None)
+            key = key_of(old)
+            if key not in listed and old.revision <= revision:
+                self._change(key, old, None)
         for key, new in listed.items():
             known = self._objects.get(key)
             if known is None or known.revision < new.revision:
-                self._change(known, new)
+                self._change(key, known, new)
         self._revisions[scope] = revision
 
     def apply(self, scope: str, key: Key, uid: str, new: T | None, revision: int) -> None:
@@ -89,9 +90,9 @@ class Cache(Generic[T]):
             # The end of this very object counts whatever its revision: the answer to our own
             # delete may carry the same one.
             if old is not None and (old.uid == uid or old.revision < revision):
-                self._change(old, None)
+                self._change(key, old, None)
         elif old is None or old.revision < revision:
-            self._change(old, new)
+            self._change(key, old, new)
 
     def progress(self, scope: str, revision: int) -> None:
         """Note that the watch of `scope` has come to `revision` (an event or a bookmark)."""
@@ -108,34 +109,38 @@ class Cache(Generic[T]):
         """
         if written.revision <= self.revision(scope):
             return
-        old = self._objects.get(key_of(written))
+        key = key_of(written)
+        old = self._objects.get(key)
         if old is None or old.revision < written.revision:
-            self._store(old, written)
+            self._store(key, old, written)
 
     def forget(self, known: T) -> None:
         """Drop an object that the API server says is gone, unless a newer one took its name."""
-        old = self._objects.get(key_of(known))
+        key = key_of(known)
+        old = self._objects.get(key)
         if old is not None and old.uid == known.uid:
-            self._store(old, None)
+            self._store(key, old, None)
 
     def _within(self, scope: str) -> list[T]:
         return [obj for obj in self._objects.values() if scope in ("", obj.namespace)]
 
-    def _change(self, old: T | None, new: T | None) -> None:
-        self._store(old, new)
+    def _change(self, key: Key, old: T | None, new: T | None) -> None:
+        self._store(key, old, new)
         for listener in self._listeners:
             listener(old, new)
 
-    def _store(self, old: T | None, new: T | None) -> None:
-        if old is not None:
-            key = key_of(old)
-            del self._objects[key]
+    def _store(self, key: Key, old: T | None, new: T | None) -> None:
+        if old is not None and (new is None or self._index_of(old) != self._index_of(new)):
             value = self._index_of(old)
             members = self._index[value]
             del members[key]
             if not members:
                 del self._index[value]
-        if new is not None:
-            key = key_of(new)
-            self._objects[key] = new
-            self._index.setdefault(self._index_of(new), {})[key] = new
+        if new is None:
+            self._objects.pop(key, None)
+            return
+        self._objects[key] = new
+        value = self._index_of(new)
+        if value not in self._index:
+            self._index[value] = {}
+        self._index[value][key] = new

@@ -36,7 +36,7 @@ class OwnerReference(msgspec.Struct, rename="camel", gc=False):
     controller: bool = False
 
 
-class ObjectMeta(msgspec.Struct, rename="camel"):
+class ObjectMeta(msgspec.Struct, rename="camel", gc=False):
     """The metadata the operator reads."""
 
     name: str = ""
@@ -83,7 +83,7 @@ class ObjectList(msgspec.Struct, Generic[R]):
     items: list[R]
 
 
-class WatchEvent(msgspec.Struct, Generic[R]):
+class WatchEvent(msgspec.Struct, Generic[R], gc=False):
     """One line of a watch."""
 
     type: str

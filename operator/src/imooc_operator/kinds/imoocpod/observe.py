@@ -37,35 +37,35 @@ _TROUBLES: dict[str, Trouble] = {
 }
 
 
-class _Waiting(Struct):
+class _Waiting(Struct, gc=False):
     reason: str = ""
 
 
-class _ContainerState(Struct):
+class _ContainerState(Struct, gc=False):
     waiting: _Waiting | None = None
 
 
-class _ContainerStatus(Struct):
+class _ContainerStatus(Struct, gc=False):
     state: _ContainerState | None = None
 
 
-class _PodCondition(Struct):
+class _PodCondition(Struct, gc=False):
     type: str
     status: str
     reason: str = ""
 
 
-class _PodStatus(Struct, rename="camel"):
+class _PodStatus(Struct, rename="camel", gc=False):
     phase: str = "Pending"
     conditions: list[_PodCondition] | None = None
     container_statuses: list[_ContainerStatus] | None = None
 
 
-class _PodSpec(Struct, rename="camel"):
+class _PodSpec(Struct, rename="camel", gc=False):
     node_name: str = ""
 
 
-class RawPod(Struct):
+class RawPod(Struct, gc=False):
     """The fields of a pod that the operator reads."""
 
     metadata: ObjectMeta = msgspec.field(default_factory=ObjectMeta)
@@ -130,7 +130,7 @@ def view(raw: RawPod) -> PodView | None:
     owner = meta.controller()
     if owner is None or owner.kind != KIND or not owner.api_version.startswith(f"{GROUP}/"):
         return None
-    conditions = raw.status.conditions or ()
+    ready, trouble = _judged(raw.status)
     return PodView(
         namespace=sys.intern(meta.namespace),
         name=meta.name,
@@ -139,12 +139,12 @@ def view(raw: RawPod) -> PodView | None:
         owner_uid=sys.intern(owner.uid),
         owner_name=sys.intern(owner.name),
         phase=sys.intern(raw.status.phase),
-        ready=any(c.type == "Ready" and c.status == "True" for c in conditions),
+        ready=ready,
         scheduled=raw.spec.node_name != "",
         terminating=meta.deletion_timestamp is not None,
         created=meta.creation_timestamp,
         template=sys.intern((meta.annotations or {}).get(TEMPLATE_ANNOTATION, "")),
-        trouble=_trouble(raw.status),
+        trouble=trouble,
     )
 
 
@@ -170,13 +170,16 @@ def observe(
     return Observed(cr=cr, pods=own, taken=taken, now=now)
 
 
-def _trouble(status: _PodStatus) -> Trouble | Literal[""]:
-    for container in status.container_statuses or ():
-        if container.state and container.state.waiting:
-            trouble = _TROUBLES.get(container.state.waiting.reason)
-            if trouble:
-                return trouble
+def _judged(status: _PodStatus) -> tuple[bool, Trouble | Literal[""]]:
+    """Return whether the pod is ready, and what stands in its way."""
+    ready = unschedulable = False
     for condition in status.conditions or ():
-        if condition.type == "PodScheduled" and condition.reason == "Unschedulable":
-            return "Unschedulable"
-    return ""
+        if condition.type == "Ready":
+            ready = condition.status == "True"
+        elif condition.type == "PodScheduled":
+            unschedulable = condition.reason == "Unschedulable"
+    for container in status.container_statuses or ():
+        waiting = container.state and container.state.waiting
+        if waiting and (trouble := _TROUBLES.get(waiting.reason)):
+            return ready, trouble
+    return ready, "Unschedulable" if unschedulable else ""
