@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 
-def kind_ports(mappings: Iterable[Mapping[str, object]], cluster: str) -> list[dict[str, object]]:
-    """Return the TCP ports that kind publishes for ``cluster``; its control plane may hold them."""
+def kind_ports(mappings: object, cluster: str) -> list[dict[str, object]]:
+    """Return the TCP ports that kind publishes for ``cluster``; its control plane may hold them.
+
+    What is no list of mappings has no ports: the check of the variable itself reports it.
+    """
     return [
         {
             "port": mapping["host_port"],
@@ -14,8 +17,10 @@ def kind_ports(mappings: Iterable[Mapping[str, object]], cluster: str) -> list[d
             "variable": "kind_cluster_port_mappings",
             "owner_container": f"{cluster}-control-plane",
         }
-        for mapping in mappings
-        if mapping.get("protocol", "tcp") == "tcp"
+        for mapping in (mappings if isinstance(mappings, list) else [])
+        if isinstance(mapping, Mapping)
+        and "host_port" in mapping
+        and mapping.get("protocol", "tcp") == "tcp"
     ]
 
 

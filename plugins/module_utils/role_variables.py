@@ -35,7 +35,10 @@ def read_specs(roles: Path) -> dict[str, Spec]:
 
 def check_variable(name: str, spec: Spec, value: Any) -> Fault | None:
     """Return what is wrong with ``value``, or None."""
-    problem = _type_problem(name, spec, value) or _range_problem(spec, value)
+    if value is None:
+        problem = _nothing_problem(spec)
+    else:
+        problem = _type_problem(name, spec, value) or _range_problem(spec, value)
     if problem is None:
         return None
     shown = "(hidden)" if spec.get("no_log") else repr(value)
@@ -54,7 +57,15 @@ def unknown_variables(names: Iterable[str], specs: Mapping[str, Spec], roles: Pa
     return found
 
 
+def _nothing_problem(spec: Spec) -> str | None:
+    """Return what is wrong with a variable without value; Ansible's own check lets it pass."""
+    may_be_left_out = "default" not in spec and not spec.get("required")
+    return None if may_be_left_out else "has no value: null is neither a value nor the default"
+
+
 def _type_problem(name: str, spec: Spec, value: Any) -> str | None:
+    if spec.get("type") == "int" and isinstance(value, bool):  # of which Python makes 1 or 0
+        return "is true or false, not a number"
     alone = {key: part for key, part in spec.items() if key not in ("required", "default")}
     errors: list[str] = ArgumentSpecValidator({name: alone}).validate({name: value}).error_messages
     return "; ".join(error.removeprefix(f"argument '{name}' ") for error in errors) or None
@@ -94,4 +105,6 @@ def _expectation(spec: Spec) -> str:
         text = f"a list of {spec['elements']}"
     elif limits := _range(spec):
         text += f" between {limits[0]} and {limits[1]}"
-    return f"{text} (default: {spec['default']})" if "default" in spec else text
+    # A default that is a template tells a person less than the page of its role.
+    plain = "default" in spec and "{{" not in str(spec["default"])
+    return f"{text} (default: {spec['default']})" if plain else text

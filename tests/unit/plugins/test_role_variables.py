@@ -22,6 +22,7 @@ MAPPINGS = {"type": "list", "elements": "dict", "options": {"host_port": PORT}}
         pytest.param({"type": "bool"}, "yes", id="bool"),
         pytest.param(MAPPINGS, [{"host_port": 80}], id="nested"),
         pytest.param({"description": ["No range here."]}, "x", id="untyped"),
+        pytest.param({"type": "list", "elements": "str"}, None, id="left-out"),
     ],
 )
 def test_a_sound_value(spec: dict[str, Any], value: object) -> None:
@@ -34,6 +35,9 @@ def test_a_sound_value(spec: dict[str, Any], value: object) -> None:
         pytest.param(PORT, "x", "convert to int", "an int between 1 and 65535", id="type"),
         pytest.param(PORT, 0, "not between 1 and 65535", "(default: 5000)", id="low"),
         pytest.param(PORT, "70000", "not between", "between 1 and 65535", id="high"),
+        pytest.param(PORT, None, "has no value", "(default: 5000)", id="null"),
+        pytest.param({"type": "dict", "required": True}, None, "no value", "a dict", id="null2"),
+        pytest.param(PORT, True, "not a number", "an int", id="bool-for-int"),
         pytest.param({"choices": ["a", "b"]}, "c", "one of: a, b", "one of a, b", id="choice"),
         pytest.param(
             {"type": "list", "elements": "int"}, ["x"], "int", "a list of int", id="elements"
@@ -52,6 +56,12 @@ def test_a_fault(spec: dict[str, Any], value: object, problem: str, cure: str) -
     assert problem in fault.problem
     assert cure in fault.cure
     assert "some_variable" in fault.cure
+
+
+def test_a_default_that_is_a_template_is_not_offered() -> None:
+    fault = check_variable("some_variable", {"type": "path", "default": "{{ other }}"}, None)
+    assert fault is not None
+    assert fault.cure == "set some_variable to a path"
 
 
 def test_a_secret_is_not_repeated() -> None:
