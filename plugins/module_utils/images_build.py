@@ -136,7 +136,14 @@ class Build:
         self._go = go
         say("loading modules")
         images_go.compile_programs(
-            go, self._module, wanted, self._versions, self._programs, work, say
+            go,
+            self._module,
+            wanted,
+            self._versions,
+            self._programs,
+            work,
+            # What Go says itself ("go: downloading …") is no package that it compiles.
+            lambda line: say(line.removeprefix("compiling go: ")),
         )
 
     def _find_debian(self, say: Say) -> None:
@@ -160,7 +167,12 @@ class Build:
         target = self._folder("rootfs-work") / "root"
         cache = self._settings.cache / "debs"
         images_node.root_filesystem(
-            files / "rootfs.sh", files / "packages.txt", target, cache, self._debian(), say
+            files / "rootfs.sh",
+            files / "packages.txt",
+            target,
+            cache,
+            self._debian(),
+            lambda line: say(line.removeprefix("I: ")),  # debootstrap's mark of no complaint
         )
         target.rename(self._rootfs)
 

@@ -13,8 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from ansible.module_utils.progress import report
+from ansible.module_utils.progress_lines import shortened
 
 _HEARTBEAT = 5.0  # seconds between two reports while nothing new is said
+_PART_COLUMNS = 60  # of a line, for each of several steps: one long name must not hide the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class _Board:
         with self._lock:
             self._shown = time.monotonic()
             parts = [f"{step}: {line}" if line else step for step, line in self._last.items()]
+            if len(parts) > 1:
+                parts = [shortened(part, _PART_COLUMNS) for part in parts]
             text = "; ".join(parts)
         if text:
             report(text, done=self.done, total=self._total)

@@ -63,7 +63,7 @@ def still_running(running: Running, report: Report | None, now: float, width: in
     if report and report.done is not None:
         count = f" ({report.done} of {report.total})" if report.total else f" ({report.done})"
     doing = report.message if report else running.name
-    return f"{line}: {_shortened(doing, width - len(line) - 2 - len(count))}{count}"
+    return f"{line}: {shortened(doing, width - len(line) - 2 - len(count))}{count}"
 
 
 def run_failed(step: Step, now: float) -> str:
@@ -81,7 +81,7 @@ def plan(steps: Sequence[Step]) -> str:
     return f"check mode, nothing was changed; {outcome}"
 
 
-def _shortened(text: str, width: int) -> str:
+def shortened(text: str, width: int) -> str:
     """Return `text` in at most `width` columns; of a path both ends matter, so the middle goes."""
     width = max(width, _LEAST_COLUMNS)
     if len(text) <= width:

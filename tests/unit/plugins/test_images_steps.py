@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from ansible.module_utils.images_steps import Step, run_steps
+from ansible.module_utils.images_steps import Step, _Board, run_steps
 
 Say = Callable[[str], None]
 
@@ -89,3 +91,20 @@ def test_progress_tells_what_runs(tmp_path: object, monkeypatch: pytest.MonkeyPa
     run_steps([Step("compile", lambda say: say("k8s.io/kubernetes/pkg/apis/core"))])
     with open(path) as stream:  # noqa: PTH123  # the path is text here, as the variable's value is
         assert '"compile' in stream.read()
+
+
+def test_a_long_line_of_one_step_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "progress.jsonl"
+    monkeypatch.setenv("IMOOC_PROGRESS_FILE", str(path))
+    board = _Board(2)
+    board.say("go", "compiling k8s.io/kubernetes/" + "pkg/" * 40 + "kubelet")
+    board.say("rootfs", "Retrieving grep 3.8-5")
+    board.show()
+    [*_, newest] = map(json.loads, path.read_text().splitlines())
+    go, rootfs = newest["message"].split("; ")
+    assert go.startswith("go: compiling k8s.io/")
+    assert go.endswith("kubelet")
+    assert len(go) <= 60
+    assert rootfs == "rootfs: Retrieving grep 3.8-5"
