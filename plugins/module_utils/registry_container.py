@@ -7,6 +7,7 @@ labels, command) is not ours, so it can neither be a difference nor cause a recr
 from __future__ import annotations
 
 import enum
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,19 @@ class Wish:
             },
             "NetworkingConfig": {"EndpointsConfig": {self.network: {}}},
         }
+
+
+def address_problem(address: str) -> str:
+    """Return why the registry must not listen on ``address``, an empty text where it may."""
+    try:
+        if ipaddress.IPv4Address(address).is_loopback:
+            return ""
+    except ValueError:
+        pass
+    return (
+        f"registry_address is {address}, but the registry knows neither passwords nor encryption: "
+        "it listens on this machine only, at 127.0.0.1 or another address of 127.0.0.0/8"
+    )
 
 
 def is_ours(container: Mapping[str, Any], wish: Wish) -> bool:

@@ -96,7 +96,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_nodes import node_containers
 from ansible.module_utils.registry_api import RegistryClient, RegistryUnreachable
-from ansible.module_utils.registry_container import Step, Wish, is_ours, steps
+from ansible.module_utils.registry_container import Step, Wish, address_problem, is_ours, steps
 
 ARGUMENTS: dict[str, Any] = {
     "name": {"type": "str", "required": True},
@@ -138,6 +138,8 @@ class Registry:
     def present(self) -> None:
         """Have the container run as wanted."""
         wish = self._wish
+        if problem := address_problem(wish.address):
+            raise Refused(problem)
         self._need_cluster()
         container = self._container()
         image = self._engine.image(wish.image) if wish.image else None

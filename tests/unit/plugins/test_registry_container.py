@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from ansible.module_utils.registry_container import Step, Wish, is_ours, steps
+from ansible.module_utils.registry_container import Step, Wish, address_problem, is_ours, steps
 
 WISH = Wish(
     name="r",
@@ -51,6 +51,16 @@ def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
         inner = inner[key]
     inner[path[-1]] = value
     return found
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3"])
+def test_the_registry_listens_on_this_machine(address: str) -> None:
+    assert address_problem(address) == ""
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "192.168.1.5", "::", "localhost", ""])  # noqa: S104 - refused
+def test_the_registry_listens_nowhere_else(address: str) -> None:
+    assert f"registry_address is {address}, but" in address_problem(address)
 
 
 def test_what_the_image_brings_along_is_no_difference() -> None:
