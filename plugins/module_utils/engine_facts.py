@@ -35,6 +35,7 @@ class EngineFacts:
     reachable: bool
     denied: bool = False
     error: str = ""
+    product: str = ""
     version: str = ""
     api_version: str = ""
     data_root: str = ""
@@ -81,6 +82,7 @@ def read_engine(environ: Mapping[str, str], home: Path) -> tuple[EngineFacts, En
         dataclasses.replace(
             facts,
             reachable=True,
+            product=next((part["Name"] for part in version.get("Components") or []), ""),
             version=version["Version"],
             api_version=version["ApiVersion"],
             data_root=info["DockerRootDir"],

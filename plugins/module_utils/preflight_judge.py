@@ -120,7 +120,15 @@ def _versions(facts: Facts, limits: Limits) -> Iterator[Fault]:
 
 def _engine(facts: Facts, limits: Limits) -> Iterator[Fault]:
     engine = facts.engine
-    if engine.reachable:
+    if engine.product.startswith("Podman"):  # it answers as Docker would, with versions of its own
+        yield Fault(
+            "engine",
+            engine.host,
+            f"{engine.product} {engine.version}",
+            "is not Docker Engine, which builds the images and holds the nodes here",
+            "start Docker Engine, and have DOCKER_HOST or docker's context name it",
+        )
+    elif engine.reachable:
         if version(engine.version) < version(limits.engine_version):
             yield Fault(
                 "engine",

@@ -91,6 +91,10 @@ def test_a_sound_machine_has_no_fault() -> None:
             {}, "unix:///var/run/docker.sock", "older than 23.0", id="engine-old",
         ),
         pytest.param(
+            {"engine": dataclasses.replace(ENGINE, product="Podman Engine", version="5.4.2")},
+            {}, "unix:///var/run/docker.sock", "not Docker Engine", id="podman",
+        ),
+        pytest.param(
             {"engine": dataclasses.replace(ENGINE, buildx="")},
             {}, "docker buildx", "docker-buildx", id="no-buildx",
         ),
