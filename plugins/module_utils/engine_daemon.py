@@ -93,7 +93,7 @@ def _clear_stale() -> None:
 def _launch(log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
-        log.replace(log.with_suffix(".log.1"))
+        log.replace(log.with_name(f"{log.name}.1"))
     with log.open("wb") as stream:
         return subprocess.Popen(
             ["dockerd"],

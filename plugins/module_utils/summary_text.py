@@ -43,10 +43,7 @@ def _missing(facts: dict[str, Any]) -> list[str]:
 
 
 def _verdict(facts: dict[str, Any]) -> str:
-    missing = [
-        part for part in ("cluster", "registry", "operator", "resource") if "missing" in facts[part]
-    ]
-    if missing:
+    if missing := _missing(facts):
         return f"not whole, missing: {', '.join(missing)}"
     resource, operator = facts["resource"], facts["operator"]
     ready = all(node["ready"] for node in facts["cluster"]["nodes"])

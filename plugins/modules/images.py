@@ -110,7 +110,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.engine_client import EngineUnreachable
+from ansible.module_utils.engine_client import EngineError, EngineUnreachable
 from ansible.module_utils.images_have import have, remove
 from ansible.module_utils.images_process import ImageError
 from ansible.module_utils.images_state import (
@@ -170,7 +170,7 @@ def main() -> None:
             state, result["seconds"] = have(settings, TOOLS)
             state.decision = state.decision or decided
         module.exit_json(**facts(settings, state), **result)
-    except (ImageError, EngineUnreachable, ValueError, OSError) as error:
+    except (ImageError, EngineError, EngineUnreachable, ValueError, OSError) as error:
         module.fail_json(msg=str(error))
 
 

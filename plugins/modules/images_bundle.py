@@ -79,7 +79,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.engine_client import EngineUnreachable
+from ansible.module_utils.engine_client import EngineError, EngineUnreachable
 from ansible.module_utils.images_bundle import contents, read_manifest, save, unpack
 from ansible.module_utils.images_process import ImageError
 from ansible.module_utils.images_state import ARGUMENTS, TOOLS, Settings, look
@@ -127,7 +127,7 @@ def main() -> None:
     try:
         settings = Settings.of(module.params)
         module.exit_json(**act(settings, Path(module.params["path"]), module.check_mode))
-    except (ImageError, EngineUnreachable, ValueError, OSError) as error:
+    except (ImageError, EngineError, EngineUnreachable, ValueError, OSError) as error:
         module.fail_json(msg=str(error))
 
 
