@@ -53,7 +53,6 @@ def workspace(cache: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         for leftover in cache.glob(f"{_WORK}*"):
             shutil.rmtree(leftover)
-        images_engine.Builder(cache).clean()
         work = Path(tempfile.mkdtemp(prefix=_WORK, dir=cache))
         work.chmod(0o755)
         try:

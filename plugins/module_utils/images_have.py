@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.images_build import Build, forget_old, workspace
-from ansible.module_utils.images_engine import copy_out
+from ansible.module_utils.images_engine import Builder, copy_out
 from ansible.module_utils.images_files import put_json, put_program, read_json
 from ansible.module_utils.images_process import ImageError, cure
 from ansible.module_utils.images_source import Published, Unanswered, registry_digest
@@ -45,6 +45,7 @@ def have(settings: Settings, tools: Sequence[str]) -> tuple[State, dict[str, flo
         state = observe(settings, tools)
         if state.engine:
             raise ImageError(f"{state.engine}. Run: ansible-playbook site.yml --tags engine")
+        Builder(settings.cache).clean()  # what a killed run left, like the folders in the cache
         steps = _steps(settings, state, work)
         try:
             seconds = run_steps(steps)

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +78,13 @@ class Environment:
         variables: Mapping[str, object] | None = None,
         environ: Mapping[str, str] | None = None,
         kill_in: tuple[str, float] | None = None,
+        within: Sequence[str] = (),
     ) -> Run:
-        """Run a playbook to its end, or kill it and its children so many seconds into a step."""
-        command = [str(PLAYBOOK), "-i", str(self.inventory), playbook, *arguments]
+        """Run a playbook to its end, or kill it and its children so many seconds into a step.
+
+        ``within`` is a command that runs the one given to it, such as ``unshare``.
+        """
+        command = [*within, str(PLAYBOOK), "-i", str(self.inventory), playbook, *arguments]
         if variables:
             command += ["-e", json.dumps(variables)]
         path = f"{PLAYBOOK.parent}{os.pathsep}{os.environ['PATH']}"
