@@ -18,11 +18,12 @@ CONTAINERD_PATCH = '[plugins."io.containerd.cri.v1.runtime"]\nmax_container_log_
 
 
 def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port that nobody uses, below those that outgoing connections are given."""
+    for port in range(21000, 22000):
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port from 21000 to 21999 is free")
 
 
 PORT = free_port()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import docker
 import pytest
 from environments import Environment
 
@@ -41,6 +43,19 @@ def test_a_run_is_killed(environment: Environment, step: str, seconds: float) ->
     assert f": {step}" in run.output
 
 
+def test_a_run_is_killed_while_it_gets_an_image(environment: Environment) -> None:
+    """The machine has all images, so one is taken away: what gets it is killed half-way."""
+    with contextlib.closing(docker.from_env()) as engine:
+        names = [tag for image in engine.images.list() for tag in image.tags]
+        taken = [name for name in names if name.startswith("imooc.local/") and "busybox" in name]
+        for name in taken:
+            engine.images.remove(name, force=True)
+    assert taken
+    run = environment.run(kill_in=("images", 3))
+    assert run.code == -signal.SIGKILL, f"it ended before it could be killed:\n{run.output}"
+    assert "busybox" in run.output
+
+
 def test_the_next_run_finishes(environment: Environment) -> None:
     run = environment.run()
     assert run.code == 0, run.output
@@ -49,6 +64,14 @@ def test_the_next_run_finishes(environment: Environment) -> None:
 def test_and_the_one_after_changes_nothing(environment: Environment) -> None:
     run = environment.run()
     assert (run.code, run.changed) == (0, 0), run.output
+
+
+def test_a_plan_of_what_is_finished_changes_nothing(environment: Environment) -> None:
+    before = {path: path.stat().st_mtime_ns for path in environment.state.rglob("*")}
+    run = environment.run("--check", "--diff")
+    assert (run.code, run.changed) == (0, 0), run.output
+    assert run.output.rstrip().endswith("check mode, nothing was changed; nothing to change")
+    assert {path: path.stat().st_mtime_ns for path in environment.state.rglob("*")} == before
 
 
 def test_the_inventory_lies_outside_the_project(environment: Environment) -> None:
