@@ -98,6 +98,12 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", text).replace(" ", "-") for text in texts}
 
 
+def levels(page: Path) -> list[int]:
+    """Return the level of each heading in order: what a translation has in common with its twin."""
+    headings = (_HEADING.match(line) for _, line in _prose(page))
+    return [len(heading[0].split()[0]) for heading in headings if heading]
+
+
 def _prose(page: Path) -> Iterator[tuple[int, str]]:
     inside = False
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PROJECT, anchors, blocks, links, tracked
+from pages import PROJECT, anchors, blocks, levels, links, tracked
 
 PAGES = tracked("*.md")
 TESTS = {
@@ -48,6 +48,14 @@ def test_the_chinese_readme_has_the_same_blocks() -> None:
     english, chinese = (
         [(block.language, block.text) for block in blocks(PROJECT / name)]
         for name in ("README.md", "README.zh.md")
+    )
+    assert chinese == english
+
+
+def test_the_chinese_readme_has_the_same_sections_and_rows() -> None:
+    english, chinese = (
+        (levels(page), sum(line.startswith("| ") for line in page.read_text("utf-8").splitlines()))
+        for page in (PROJECT / "README.md", PROJECT / "README.zh.md")
     )
     assert chinese == english
 
