@@ -100,7 +100,7 @@ class Verifier:
     def _operator(self) -> tuple[list[str], str]:
         pods = kube_evidence.pods_of(self._client, self._deployment())
         return stack_checks.image_findings(pods, self._stack.operator_image), (
-            f"{len(pods)} pod, {self._stack.operator_image}"
+            f"{_counted(pods)}, {self._stack.operator_image}"
         )
 
     def _pods(self) -> tuple[list[str], str]:
@@ -110,7 +110,7 @@ class Verifier:
         findings = stack_checks.pod_findings(resource, pods)
         if pods:
             findings += stack_checks.image_findings(pods, image)
-        return findings, f"{len(pods)} pods ready, {image}"
+        return findings, f"{_counted(pods)} ready, {image}"
 
     def _etcd(self) -> tuple[list[str], str]:
         key = self._stack.etcd_key
@@ -154,3 +154,7 @@ class Verifier:
             kube_evidence.gather(self._client, obj)
             for obj in (self._resource(), self._deployment())
         )
+
+
+def _counted(pods: JsonObjects) -> str:
+    return "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
