@@ -6,10 +6,12 @@ somebody else for the same name is replaced only because this project was told t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 FOLDER = "/etc/containerd/certs.d"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(:[0-9]{1,5})?")
 MARK = "# Kept by the registry role: changes to this file are overwritten.\n"
 
 
@@ -25,6 +27,14 @@ class Change:
     def __bool__(self) -> bool:
         """Return whether there is anything to do."""
         return bool(self.write or self.remove)
+
+
+def name_problem(names: Iterable[str]) -> str:
+    """Return which name cannot stand before an image's repository, an empty text where all can."""
+    wrong = [name for name in names if not _NAME.fullmatch(name)]
+    if not wrong:
+        return ""
+    return f"registry_aliases: {wrong[0]!r} is no name of a registry, such as mock.com:5000"
 
 
 def hosts_toml(upstream: str) -> bytes:

@@ -6,6 +6,7 @@ image demands on top (``Surroundings``) is added when rendering: it never counts
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,7 +66,25 @@ def spec_from(params: Mapping[str, Any]) -> Spec:
     spec["kubeadm_patches"] = list(params["kubeadm_patches"] or [])
     spec["containerd_patches"] = list(params["containerd_patches"] or [])
     _canonical(spec)
+    _check_networks(spec)
     return spec
+
+
+def _check_networks(spec: Spec) -> None:
+    """Raise SpecError for networks with which a cluster would be made that never gets ready."""
+    networks = []
+    for field in ("pod_subnet", "service_subnet"):
+        try:
+            networks.append(ipaddress.IPv4Network(spec[field], strict=False))
+        except ValueError as error:
+            raise SpecError(
+                f"kind_cluster_{field} is {spec[field]!r}, but must be like 10.244.0.0/16: {error}"
+            ) from error
+    if networks[0].overlaps(networks[1]):
+        raise SpecError(
+            f"kind_cluster_pod_subnet {networks[0]} and kind_cluster_service_subnet {networks[1]} "
+            "overlap: choose networks that have no address in common"
+        )
 
 
 def node_names(cluster: str, workers: int) -> list[str]:

@@ -56,7 +56,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.containerd_hosts import FOLDER, Change, as_text, change
+from ansible.module_utils.containerd_hosts import FOLDER, Change, as_text, change, name_problem
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_nodes import node_containers
 
@@ -95,6 +95,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
     present = params["state"] == "present"
+    if problem := name_problem(params["names"]):
+        module.fail_json(msg=problem)
     engine = Engine()
     nodes: list[str] = []
     differences: dict[str, Change] = {}

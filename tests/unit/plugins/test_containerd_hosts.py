@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ansible.module_utils.containerd_hosts import as_text, change, hosts_toml
+import pytest
+from ansible.module_utils.containerd_hosts import as_text, change, hosts_toml, name_problem
 
 UPSTREAM = "http://r:5000"
 OURS = hosts_toml(UPSTREAM)
@@ -47,3 +48,12 @@ def test_no_names_remove_all_that_is_ours() -> None:
 
 def test_a_pull_goes_nowhere_else() -> None:
     assert b'\nserver = "http://r:5000"\n' in OURS
+
+
+def test_names_of_registries_are_taken() -> None:
+    assert name_problem(["localhost:5000", "imooc_dev-registry:5000", "mock.com"]) == ""
+
+
+@pytest.mark.parametrize("name", ["", "has space:1", "../up", "mock.com/path", "mock.com:port"])
+def test_a_name_that_no_image_could_begin_with(name: str) -> None:
+    assert repr(name) in name_problem(["mock.com:5000", name])

@@ -153,6 +153,9 @@ def test_the_image_is_not_compared_by_name() -> None:
         ({"kubeadm_patches": ["{"]}, "kind_cluster_kubeadm_patches"),
         ({"containerd_patches": ["a ="]}, "kind_cluster_containerd_patches"),
         ({"feature_gates": {"A": "yes please"}}, "kind_cluster_feature_gates"),
+        ({"pod_subnet": "abc"}, "kind_cluster_pod_subnet is 'abc'"),
+        ({"service_subnet": "10.96.0.0/40"}, "kind_cluster_service_subnet"),
+        ({"pod_subnet": "10.96.4.0/24"}, "overlap"),
     ],
 )
 def test_what_kind_could_not_use_is_refused_by_the_variables_name(

@@ -85,3 +85,18 @@ def test_every_default_of_every_role_is_sound() -> None:
         if spec.get("default") is not None and "{{" not in str(spec["default"])
     ]
     assert [fault for fault in faults if fault] == []
+
+
+def numbers(specs: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return every number among the options, those inside others too."""
+    found = []
+    for name, spec in specs.items():
+        found += [(name, spec)] if spec.get("type") in ("int", "float") else []
+        found += numbers(spec.get("options") or {})
+    return found
+
+
+def test_every_number_of_every_role_has_a_range() -> None:
+    found = numbers(read_specs(ROLES))
+    unbounded = [name for name, spec in found if check_variable(name, spec, 10**12) is None]
+    assert unbounded == []
