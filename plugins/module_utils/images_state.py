@@ -109,10 +109,16 @@ class State:
         """Whether missing images are made here rather than pulled."""
         return self.decision is not None and self.decision.source == "build"
 
-    def refs(self) -> dict[str, str]:
-        """Return the reference of every image, of missing ones as they would be called."""
+    def refs(self, settings: Settings) -> dict[str, str]:
+        """Return the reference of every image, of missing ones as they would be called.
+
+        Where images are to be pulled, one that was made here does not stand in for a missing one.
+        """
+        pulled = settings.source == "pull"
         return {
-            name: self.images[name].reference if name in self.images else recipe.reference
+            name: self.images[name].reference
+            if name in self.images
+            else (settings.published[name].reference if pulled else recipe.reference)
             for name, recipe in self.recipes.items()
         }
 

@@ -127,7 +127,7 @@ def facts(settings: Settings, state: State) -> dict[str, Any]:
     """Return the part of the result that every state has."""
     decision = state.decision
     return {
-        "refs": state.refs(),
+        "refs": state.refs(settings),
         "tools": {name: str(settings.bin / name) for name in TOOLS},
         "complete": state.complete,
         "needs_root": needs_root(settings, state),

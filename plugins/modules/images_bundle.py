@@ -99,7 +99,7 @@ def do_save(settings: Settings, bundle: Path, check: bool) -> dict[str, Any]:
     changed = bool(lacking) or any(manifest.get(part) != wanted[part] for part in wanted)
     if changed and not check:
         save(settings, state, TOOLS, bundle)
-    return {"changed": changed, "images": sorted(state.refs().values())}
+    return {"changed": changed, "images": sorted(state.refs(settings).values())}
 
 
 def do_load(settings: Settings, bundle: Path, check: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -38,7 +37,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
     """An environment of which nothing exists."""
     environment = Environment.create("alone", tmp_path_factory.mktemp("inventory"))
     yield environment
-    shutil.rmtree(environment.state, ignore_errors=True)
+    assert environment.run(playbook="playbooks/down.yml").code == 0
 
 
 def first_hint(output: str) -> str:

@@ -98,6 +98,17 @@ def test_on_an_empty_machine_everything_is_missing(
     assert len(state.plan()) == len(NAMES) + len(TOOLS)
 
 
+def test_a_made_image_does_not_stand_in_for_one_that_is_to_be_pulled(
+    engine: type[FakeEngine], tmp_path: Path
+) -> None:
+    wish = settings(tmp_path, source="pull", mirror="mirror:5000")
+    engine.images = {recipe.reference: image() for recipe in recipes(FILES).values()}
+    state = look(wish, TOOLS)
+    assert state.missing == list(NAMES)
+    assert state.refs(wish)["node"] == "mirror:5000/kindest/node:v1"
+    assert not engine.images.keys() & set(state.refs(wish).values())
+
+
 def test_without_an_engine_it_is_planned_and_nothing_fails(
     engine: type[FakeEngine], tmp_path: Path
 ) -> None:
@@ -114,7 +125,9 @@ def test_with_everything_here_nothing_is_left_to_do(
     state = have_everything(engine, settings(tmp_path))
     assert state.complete
     assert state.plan() == []
-    assert state.refs() == {name: recipe.reference for name, recipe in recipes(FILES).items()}
+    assert state.refs(settings(tmp_path)) == {
+        name: recipe.reference for name, recipe in recipes(FILES).items()
+    }
 
 
 @pytest.mark.parametrize("lost", ["file", "stamp", "touched"])
