@@ -9,12 +9,14 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.engine_api import EngineUnreachable, find_endpoint
 from ansible.module_utils.engine_client import Engine, EngineError
+from ansible.module_utils.registry_api import is_loopback
 
 _PLUGIN_DIRS = (  # https://github.com/docker/cli/blob/master/cli-plugins/manager/manager_unix.go
     "/usr/local/lib/docker/cli-plugins",
@@ -50,6 +52,12 @@ class EngineFacts:
     def socket(self) -> str:
         """The path of the engine's socket, or an empty string where it is reached by TCP."""
         return self.host.removeprefix("unix://") if self.host.startswith("unix://") else ""
+
+    @property
+    def remote(self) -> bool:
+        """Whether the engine publishes ports on another machine's loopback address."""
+        name = urllib.parse.urlsplit(self.host).hostname
+        return name is not None and not is_loopback(name)
 
     def as_facts(self) -> dict[str, Any]:
         """Return the fields as plain data for Ansible."""

@@ -128,6 +128,14 @@ def _engine(facts: Facts, limits: Limits) -> Iterator[Fault]:
             "is not Docker Engine, which builds the images and holds the nodes here",
             "start Docker Engine, and have DOCKER_HOST or docker's context name it",
         )
+    elif engine.reachable and engine.remote:
+        yield Fault(
+            "engine",
+            engine.source,
+            engine.host,
+            "is another machine: registry and API server would listen on its loopback, not here",
+            f"run this on that machine, or unset {engine.source.split()[0]}",
+        )
     elif engine.reachable:
         if version(engine.version) < version(limits.engine_version):
             yield Fault(

@@ -46,7 +46,7 @@ class RegistryClient:
 
     def __init__(self, host: str, timeout: float = 10.0) -> None:
         self.host = host
-        plain = _is_loopback(host.partition(":")[0])
+        plain = is_loopback(host.partition(":")[0])
         connection = http.client.HTTPConnection if plain else http.client.HTTPSConnection
         self._http = connection(host, timeout=timeout)
 
@@ -140,7 +140,8 @@ class RegistryClient:
             ) from error
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Return whether a host's name or address means this machine."""
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:

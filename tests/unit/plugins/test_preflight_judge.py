@@ -95,6 +95,10 @@ def test_a_sound_machine_has_no_fault() -> None:
             {}, "unix:///var/run/docker.sock", "not Docker Engine", id="podman",
         ),
         pytest.param(
+            {"engine": dataclasses.replace(ENGINE, source="DOCKER_HOST", host="tcp://10.0.0.7:2375")},
+            {}, "DOCKER_HOST", "another machine", id="engine-elsewhere",
+        ),
+        pytest.param(
             {"engine": dataclasses.replace(ENGINE, buildx="")},
             {}, "docker buildx", "docker-buildx", id="no-buildx",
         ),
@@ -155,6 +159,9 @@ def test_a_fault_names_variable_value_and_cure(
     "facts",
     [
         pytest.param({"engine": GONE}, id="no-engine-yet"),
+        pytest.param(
+            {"engine": dataclasses.replace(ENGINE, host="tcp://127.0.0.1:2375")}, id="engine-by-tcp"
+        ),
         pytest.param({"engine": GONE, "root": False, "sudo": True}, id="sudo"),
         pytest.param(
             {"engine": dataclasses.replace(GONE, denied=True), "engine_is_ours": True,
