@@ -20,16 +20,16 @@ help:  ## List the verbs
 	@echo
 	@echo "  ENV=dev chooses inventory/dev and state/dev; ARGS='…' goes to the command behind the verb as it is."
 
-up: .venv/installed $(inventory)  ## Build the whole stack, or bring it back to what the inventory says
+up: $(inventory) .venv/installed  ## Build the whole stack, or bring it back to what the inventory says
 	$(call playbook,site.yml)
 
-check: .venv/installed $(inventory)  ## Say what `up` would change; change nothing
+check: $(inventory) .venv/installed  ## Say what `up` would change; change nothing
 	$(call playbook,site.yml --check --diff)
 
-down: .venv/installed $(inventory)  ## Remove what `up` made (images and engine stay: ARGS='-e down_images=true -e down_engine=true')
+down: $(inventory) .venv/installed  ## Remove what `up` made (images and engine stay: ARGS='-e down_images=true -e down_engine=true')
 	$(call playbook,playbooks/down.yml)
 
-etcd: .venv/installed $(inventory)  ## Show what etcd holds: ARGS='-e etcd_query_prefix=/registry/pods/'
+etcd: $(inventory) .venv/installed  ## Show what etcd holds: ARGS='-e etcd_query_prefix=/registry/pods/'
 	$(call playbook,playbooks/etcd.yml)
 
 run: export KUBECONFIG ?= state/$(ENV)/kubeconfig
@@ -80,7 +80,8 @@ $(inventory):
 	@echo "Preparing the Python environment in .venv (about a minute, once)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, {sys.executable} is {v.major}.{v.minor}: name another with PYTHON=…")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
+	@(while sleep 9; do echo "  still installing"; done) & ticker=$$!; trap "kill $$ticker" EXIT; \
+	  .venv/bin/pip install --quiet --no-compile --no-deps --require-hashes -r requirements.lock
 	@# Compiled here and on all cores, without the hundred collections that nothing loads: half of pip's time.
 	.venv/bin/python -m compileall -q -j 0 -x 'ansible_collections/(?!community/docker)' .venv/lib operator/src
 	.venv/bin/pip install --quiet --no-deps --no-build-isolation --editable operator
