@@ -100,13 +100,22 @@ class Once:
         return self._left == 0
 
 
-CALLS = 10
-"""Two lists, two watches, three creates, a status, a delete, a status."""
+CALLS = 8
+"""Two watches that begin with a list, three creates, a status, a delete, a status."""
+
+PAGED_CALLS = 4
+"""Two lists, two watches: what differs where a watch cannot begin with a list."""
 
 
-async def run(arena: Arena, fault: str, number: int) -> None:
+def streamed(call: Call) -> bool:
+    return "sendInitialEvents" in call.query
+
+
+async def run(arena: Arena, fault: str, number: int, paged: bool) -> None:
     async with arena.plan(f"answer: {fault}") as plan:
         once = Once(number)
+        if paged:
+            plan.proxy.rule(streamed, refused(422, "Invalid"))
         plan.proxy.rule(once, FAULTS[fault])
         await plan.operator.start()
         await plan.user.create("web", 3)
@@ -121,4 +130,10 @@ async def run(arena: Arena, fault: str, number: int) -> None:
 
 @pytest.mark.parametrize("fault", list(FAULTS))
 async def test_an_error_at_any_call_changes_nothing(arena: Arena, fault: str) -> None:
-    await side_by_side([partial(run, arena, fault, number) for number in range(1, CALLS + 1)])
+    await side_by_side(
+        [
+            partial(run, arena, fault, number, paged)
+            for paged, calls in ((False, CALLS), (True, PAGED_CALLS))
+            for number in range(1, calls + 1)
+        ]
+    )
