@@ -1,8 +1,11 @@
 """Finding the API server and who we are to it."""
 
 import base64
+import copy
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -114,6 +117,7 @@ MISTAKES = [
     pytest.param({"current": None}, "no current-context", id="no context"),
     pytest.param({"current": "x"}, "no context named 'x'", id="unknown context"),
     pytest.param({"server": "h:6443"}, "is not an http", id="no URL"),
+    pytest.param({"server": "https://h:99999"}, "is no URL", id="no port"),
     pytest.param({"user": {"auth-provider": {}}}, "'auth-provider'", id="auth provider"),
     pytest.param(
         {"user": {"client-certificate-data": b64("x")}}, "must come together", id="no key"
@@ -141,6 +145,89 @@ def test_a_mistake_is_one_line(tmp_path: Path, content: dict[str, object], messa
     with pytest.raises(ConfigError, match=message) as error:
         load_kubeconfig([path])
     assert "\n" not in str(error.value)
+
+
+WHOLE: dict[str, Any] = {
+    "current-context": "c",
+    "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u", "namespace": "n"}}],
+    "clusters": [
+        {
+            "name": "k",
+            "cluster": {
+                "server": "https://h:1",
+                "certificate-authority": "ca",
+                "certificate-authority-data": "YQ==",
+                "insecure-skip-tls-verify": True,
+                "tls-server-name": "other",
+            },
+        }
+    ],
+    "users": [{"name": "u", "user": {}}],
+}
+USERS: list[dict[str, Any]] = [
+    {"token": "t"},
+    {"tokenFile": "token"},
+    {"client-certificate": "chain", "client-key": "key"},
+    {"client-certificate-data": "YQ==", "client-key-data": "YQ=="},
+    {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "/nonexistent",
+            "args": ["a"],
+            "env": [{"name": "a", "value": "b"}],
+            "installHint": "h",
+        }
+    },
+]
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    5,
+    "text",
+    "\0",
+    "ü",
+    "https://[::1",
+    "binary",
+    [],
+    [None],
+    {},
+    {"a": 1},
+)
+
+
+def places(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """Return where in `value` there is something that can be wrong."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, item in items:
+        yield (*path, name)
+        if isinstance(item, dict | list):
+            yield from places(item, *path, name)
+
+
+@pytest.mark.parametrize("user", USERS, ids=[next(iter(user)) for user in USERS])
+def test_whatever_is_wrong_anywhere_is_one_line(tmp_path: Path, user: dict[str, Any]) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff")
+    whole = WHOLE | {"users": [{"name": "u", "user": user}]}
+    messages = []
+    for *path, last in places(whole):
+        for wrong in WRONG:
+            content = copy.deepcopy(whole)
+            place: Any = content
+            for name in path:
+                place = place[name]
+            place[last] = wrong
+            (tmp_path / "config").write_text(yaml.safe_dump(content))
+            try:
+                load_kubeconfig([tmp_path / "config"])
+            except ConfigError as error:
+                messages.append(str(error))
+    assert messages
+    assert [message for message in messages if "\n" in message] == []
+
+
+def test_a_kubeconfig_that_may_not_be_looked_for_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot read kubeconfig"):
+        load_kubeconfig([tmp_path / ("long" * 100)])
 
 
 @pytest.mark.parametrize("text", ["{unclosed", "just text", "\x00"])

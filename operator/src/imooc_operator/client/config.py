@@ -32,7 +32,7 @@ class Token:
         if path is not None:
             try:
                 self._header = bearer(path.read_text())
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 raise ConfigError(f"cannot read the token: {error}") from error
 
     def header(self, now: float) -> str:
@@ -84,7 +84,11 @@ def client_config(
 
     `namespace` is the one we are at home in: the pod's own, or the context's.
     """
-    url = urlsplit(server)
+    try:
+        url = urlsplit(server)
+        port = url.port
+    except ValueError as error:
+        raise ConfigError(f"{origin}: server {server!r} is no URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.hostname:
         raise ConfigError(f"{origin}: server {server!r} is not an http(s) URL")
     tls = None
@@ -95,7 +99,7 @@ def client_config(
             raise ConfigError(f"{origin}: unusable certificate or key: {error}") from error
     return ClientConfig(
         host=url.hostname,
-        port=url.port or (443 if tls else 80),
+        port=port or (443 if tls else 80),
         base_path=url.path.rstrip("/"),
         token=token,
         tls=tls,

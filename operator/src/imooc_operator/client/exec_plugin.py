@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 
@@ -25,6 +25,21 @@ TIMEOUT = 60.0
 
 EARLY = 60.0
 """Seconds before its end that a token is renewed."""
+
+
+class _Variable(TypedDict):
+    name: str
+    value: str
+
+
+class Entry(TypedDict, total=False):
+    """What a kubeconfig says of a program."""
+
+    apiVersion: str | None
+    command: str | None
+    args: list[str] | None
+    env: list[_Variable] | None
+    installHint: str | None
 
 
 class _Status(msgspec.Struct, rename="camel"):
@@ -85,7 +100,7 @@ class Program:
         except subprocess.CalledProcessError as error:
             said = " ".join(error.stderr.decode(errors="replace").split())[-200:]
             raise ConfigError(f"{self.command[0]!r} failed: {said}") from error
-        except (OSError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
+        except (OSError, ValueError, subprocess.TimeoutExpired, msgspec.DecodeError) as error:
             raise ConfigError(f"{self.command[0]!r} gave no credential: {error}") from error
         pair = (status.client_certificate_data, status.client_key_data)
         if not status.token and not all(pair):
@@ -135,19 +150,16 @@ class ExecToken(Token):
             self._renewing = None
 
 
-def program(user: Mapping[str, Any], origin: str) -> Program | None:
-    """Return the program that a kubeconfig's user names, None when it names none."""
-    entry = user.get("exec")
-    if not isinstance(entry, dict):
-        return None
-    version = str(entry.get("apiVersion", ""))
+def program(entry: Entry, origin: str) -> Program:
+    """Return the program that a kubeconfig's user names."""
+    version = entry.get("apiVersion") or ""
     if not version.startswith("client.authentication.k8s.io/v1"):
         raise ConfigError(f"{origin}: exec has apiVersion {version!r}, known are v1 and v1beta1")
-    if not entry.get("command"):
+    if not (command := entry.get("command")):
         raise ConfigError(f"{origin}: exec names no command")
     return Program(
-        command=[str(entry["command"]), *map(str, entry.get("args") or ())],
-        environment={str(e["name"]): str(e["value"]) for e in entry.get("env") or ()},
+        command=[command, *(entry.get("args") or ())],
+        environment={variable["name"]: variable["value"] for variable in entry.get("env") or ()},
         api_version=version,
-        hint=" ".join(str(entry.get("installHint") or "").split()),
+        hint=" ".join((entry.get("installHint") or "").split()),
     )

@@ -1,15 +1,78 @@
 """Reading a kubeconfig: files merged as kubectl merges them, one context chosen."""
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
+
+import msgspec
 
 from . import exec_plugin
 from .config import ClientConfig, ConfigError, Token, client_config
 
 Entry = Mapping[str, Any]
+
+
+class _Context(TypedDict, total=False):
+    cluster: str | None
+    user: str | None
+    namespace: str | None
+
+
+_Cluster = TypedDict(
+    "_Cluster",
+    {
+        "server": str | None,
+        "certificate-authority": str | None,
+        "certificate-authority-data": str | None,
+        "insecure-skip-tls-verify": bool | None,
+        "tls-server-name": str | None,
+    },
+    total=False,
+)
+
+_User = TypedDict(
+    "_User",
+    {
+        "token": str | None,
+        "tokenFile": str | None,
+        "client-certificate": str | None,
+        "client-certificate-data": str | None,
+        "client-key": str | None,
+        "client-key-data": str | None,
+        "exec": exec_plugin.Entry | None,
+        "auth-provider": object,
+        "username": object,
+    },
+    total=False,
+)
+
+
+class _NamedContext(TypedDict, total=False):
+    name: Required[str]
+    context: _Context | None
+
+
+class _NamedCluster(TypedDict, total=False):
+    name: Required[str]
+    cluster: _Cluster | None
+
+
+class _NamedUser(TypedDict, total=False):
+    name: Required[str]
+    user: _User | None
+
+
+_Kubeconfig = TypedDict(
+    "_Kubeconfig",
+    {
+        "current-context": str | None,
+        "contexts": list[_NamedContext] | None,
+        "clusters": list[_NamedCluster] | None,
+        "users": list[_NamedUser] | None,
+    },
+    total=False,
+)
 
 
 def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> ClientConfig:
@@ -18,7 +81,7 @@ def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Client
     Of several files the first to name a cluster, user, context or current-context wins; files that
     do not exist are skipped as kubectl does, unless none exists.
     """
-    files = [(path, _read(path)) for path in paths if path.exists()]
+    files = [(path, content) for path in paths if (content := _read(path)) is not None]
     if not files:
         raise ConfigError(f"no kubeconfig at {', '.join(map(str, paths))}")
     origin = ", ".join(str(path) for path, _ in files)
@@ -49,25 +112,26 @@ def load_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Client
 
 
 def _identity(user: Entry, home: Path) -> tuple[Token, tuple[bytes, bytes] | None]:
-    if (asked := exec_plugin.program(user, str(home))) is None:
+    if not user.get("exec"):
         return _token(user, home), _certificate(user, home)
+    asked = exec_plugin.program(user["exec"], str(home))
     answer = asked.ask()
     if not answer.token:
         return Token(), answer.certificate
     return exec_plugin.ExecToken(asked, answer), answer.certificate
 
 
-def _read(path: Path) -> Entry:
+def _read(path: Path) -> Entry | None:
+    """Return what is used of a file, of the types it must have; None where there is no file."""
     import yaml  # costs 2 MB of memory that a pod in the cluster never needs
 
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        return msgspec.convert(yaml.safe_load(path.read_text()), _Kubeconfig)
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"cannot read kubeconfig {path}: {reason}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"cannot read kubeconfig {path}: not a mapping")
-    return content
 
 
 def _find(
@@ -75,7 +139,7 @@ def _find(
 ) -> tuple[Path, Entry]:
     for path, content in files:
         for entry in content.get(plural) or ():
-            if isinstance(entry, dict) and entry.get("name") == name:
+            if entry["name"] == name:
                 return path, entry.get(singular) or {}
     raise ConfigError(f"{', '.join(str(p) for p, _ in files)}: no {singular} named {name!r}")
 
@@ -87,7 +151,7 @@ def _bytes(entry: Entry, field: str, home: Path) -> bytes | None:
             return base64.b64decode(data, validate=True)
         if file := entry.get(field):
             return (home.parent / str(file)).read_bytes()
-    except (OSError, binascii.Error) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{home}: cannot read {field}: {error}") from error
     return None
 
