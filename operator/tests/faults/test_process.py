@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from imooc_operator.runtime.log import ConsoleFormatter, JsonFormatter, pass_id
 from imooc_operator.settings import parse
 from support.fake_api import FakeApi
 from support.inprocess import operating
+from support.process import OperatorProcess
 from support.store import Refusal
 from support.user import User
 
@@ -92,26 +95,53 @@ async def test_an_address_in_use_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "content", "message"),
     [
-        pytest.param(
-            ["--kubeconfig=/nonexistent"], "no kubeconfig at /nonexistent", id="kubeconfig"
-        ),
-        pytest.param(["--replicas=3"], "unrecognized arguments: --replicas=3", id="flag"),
+        pytest.param(["--replicas=3"], "", "unrecognized arguments: --replicas=3", id="flag"),
+        pytest.param([], None, "no kubeconfig at ", id="no file"),
+        pytest.param(["--kubeconfig=/"], "", "Is a directory", id="unreadable"),
+        pytest.param([], "{", "cannot read kubeconfig", id="no YAML"),
+        pytest.param([], "contexts: 5", "got `int` - at `$.contexts`", id="another shape"),
+        pytest.param([], "current-context: x", "no context named 'x'", id="no such context"),
     ],
 )
-async def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
+async def test_a_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: list[str], content: str | None, message: str
+) -> None:
+    """What is wrong with the command line, or with `content`, which KUBECONFIG names."""
+    kubeconfig = tmp_path / "config"
+    if content is not None:
+        kubeconfig.write_text(content)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "imooc_operator",
         *arguments,
         stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"KUBECONFIG": str(kubeconfig)},
     )
     _, errors = await process.communicate()
     assert process.returncode == 2
     (line,) = errors.decode().splitlines()
     assert message in line
+
+
+async def test_an_api_server_out_of_reach_is_waited_for(tmp_path: Path) -> None:
+    """It may come back: that is the same fault as one that goes away later."""
+    (tmp_path / "config").write_text(
+        "current-context: c\n"
+        "contexts: [{name: c, context: {cluster: k}}]\n"
+        f"clusters: [{{name: k, cluster: {{server: 'http://127.0.0.1:{free_port()}'}}}}]\n"
+    )
+    operator = OperatorProcess(tmp_path / "config", "n")
+    start = asyncio.create_task(operator.start())
+    tries = 0
+    async with asyncio.timeout(20):
+        while tries < 4:  # two each: of ImoocPods, of pods
+            await asyncio.sleep(0.02)
+            tries = sum("no connection to 127.0.0.1" in line for line in operator.log)
+    assert await operator.terminate() == 0
+    await start
 
 
 async def test_only_the_chosen_namespaces_are_watched(api: FakeApi, user: User) -> None:
