@@ -30,11 +30,15 @@ QUIET = 0.4
 
 
 class Arena:
-    """A control plane and the operator's identity on it; `plans` counts what was run by name."""
+    """A control plane and the operator's identity on it; `plans` counts what was run by name.
+
+    A test that takes rights of the operator away says so in `rightless`, a set of namespaces.
+    """
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
         self.plans: Counter[str] = Counter()
+        self.rightless: set[str] = set()
         self._numbers = itertools.count(1)
         for name in ("service_account.yaml", "lease_role.yaml", "lease_role_binding.yaml"):
             for manifest in manifests(name):
@@ -65,7 +69,7 @@ class Arena:
         folder = self.plane.folder / namespace
         folder.mkdir()
         async with fault_proxy(self.plane.port, certificate, key) as proxy:
-            through = self.plane.kubeconfig(folder / "operator", self.token, proxy.url)
+            through = self.plane.kubeconfig(folder / "operator", self.token, proxy.url, HOME)
             direct = self.plane.kubeconfig(folder / "user", self.plane.token)
             client = ApiClient(load_kubeconfig([direct]))
             operator = OperatorProcess(through, namespace, *flags)

@@ -133,16 +133,19 @@ class ControlPlane:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
 
-    def kubeconfig(self, path: Path, token: str, server: str = "") -> Path:
+    def kubeconfig(
+        self, path: Path, token: str, server: str = "", namespace: str = "default"
+    ) -> Path:
         """Write a kubeconfig for `token`, at `server` or else directly; return its path."""
         cluster = {"server": server or self.url, "certificate-authority": str(self.certificate)}
+        context = {"cluster": "it", "user": "it", "namespace": namespace}
         content = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "it",
             "clusters": [{"name": "it", "cluster": cluster}],
             "users": [{"name": "it", "user": {"token": token}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+            "contexts": [{"name": "it", "context": context}],
         }
         path.write_text(json.dumps(content))
         return path
