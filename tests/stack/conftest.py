@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import pytest
 from kubernetes import client, config
-from world import Stack, eventually
+from world import Stack, eventually, kubectl, ready_with
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,7 +19,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster", required=True, help="name of the kind cluster")
     group.addoption("--workers", type=int, required=True, help="worker nodes")
     group.addoption("--registry", required=True, help="host:port of the registry")
+    group.addoption("--namespaces", required=True, help="what the operator watches: a,b or nothing")
     group.addoption("--state", type=Path, required=True, help="the environment's state directory")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs a node to lose where there is only one."""
+    return (
+        True
+        if collection_path.name == "test_nodes.py" and not config.getoption("--workers")
+        else None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +43,7 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             cluster=option("--cluster"),
             workers=option("--workers"),
             registry=option("--registry"),
+            namespaces=tuple(name for name in option("--namespaces").split(",") if name),
             state=state,
             core=client.CoreV1Api(api),
             apps=client.AppsV1Api(api),
@@ -41,6 +52,14 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
             engine=engine,
         )
     api.close()
+
+
+@pytest.fixture
+def scaled_back(stack: Stack) -> Iterator[None]:
+    """See to it that the example has its three pods again."""
+    yield
+    kubectl(stack, "scale", "imoocpod/example-imoocpod", "--replicas=3")
+    eventually(stack.imoocpod, ready_with(3))
 
 
 @pytest.fixture

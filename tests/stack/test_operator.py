@@ -9,37 +9,7 @@ from typing import Any
 
 import pytest
 from kubernetes.client import ApiException
-from world import Stack, eventually
-
-
-def kubectl(stack: Stack, *arguments: str) -> str:
-    return subprocess.run(
-        ["kubectl", f"--kubeconfig={stack.state}/kubeconfig", *arguments],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout
-
-
-def ready_with(replicas: int) -> Callable[[dict[str, Any]], bool]:
-    def is_ready(resource: dict[str, Any]) -> bool:
-        status = resource.get("status", {})
-        return (
-            status.get("observedGeneration") == resource["metadata"]["generation"]
-            and status.get("replicas") == replicas
-            and status.get("readyReplicas", 0) == replicas
-            and len(status.get("podNames", [])) == replicas
-        )
-
-    return is_ready
-
-
-@pytest.fixture
-def scaled_back(stack: Stack) -> Iterator[None]:
-    yield
-    kubectl(stack, "scale", "imoocpod/example-imoocpod", "--replicas=3")
-    eventually(stack.imoocpod, ready_with(3))
+from world import Stack, acts, eventually, kubectl, ready_with
 
 
 def test_three_pods_run_on_the_image_from_the_registry(stack: Stack) -> None:
@@ -113,76 +83,86 @@ def test_a_foreign_pod_with_the_label_is_neither_counted_nor_deleted(
     assert (still.metadata.uid, still.metadata.deletion_timestamp) == (foreign.metadata.uid, None)
 
 
-def acts(stack: Stack) -> None:
-    """Assert that somebody looks after ImoocPods."""
-    for replicas in (4, 3):
-        kubectl(stack, "scale", "imoocpod/example-imoocpod", f"--replicas={replicas}")
-        eventually(stack.imoocpod, ready_with(replicas))
+def test_kubectl_explains_each_field_of_the_spec(stack: Stack) -> None:
+    page = kubectl(stack, "explain", "imoocpod.spec")
+    for field in ("replicas", "image", "command", "resources"):
+        (line,) = [line for line in page.splitlines() if line.startswith(f"  {field}\t")]
+        assert line.endswith("-required-") is (field == "replicas")
+        assert "DESCRIPTION:" in (told := kubectl(stack, "explain", f"imoocpod.spec.{field}"))
+        assert "<empty>" not in told
 
 
-def untouched(pods: list[Any]) -> dict[str, int]:
-    """Return uid and restarts of pods."""
-    return {pod.metadata.uid: pod.status.container_statuses[0].restart_count for pod in pods}
+def test_kubectl_get_shows_what_there_is(stack: Stack) -> None:
+    head, row = kubectl(stack, "get", "imoocpods", "-o", "wide").splitlines()
+    assert head.split() == ["NAME", "DESIRED", "CURRENT", "READY", "AGE"]
+    assert row.split()[:-1] == ["example-imoocpod", "3", "3", "3"]
 
 
 @pytest.mark.usefixtures("scaled_back")
-def test_the_standby_follows_the_leader(stack: Stack) -> None:
-    eventually(stack.operators, lambda pods: len(pods) == 2)
-    leader = eventually(stack.leader, bool)
-    stack.core.delete_namespaced_pod(leader, "imoocpod-operator")
-    eventually(stack.leader, lambda name: name not in ("", leader))
-    acts(stack)
+def test_kubectl_wait_does_not_take_what_was_ready_before(stack: Stack) -> None:
+    """The condition says of which generation it speaks."""
+    kubectl(stack, "scale", "imoocpod/example-imoocpod", "--replicas=5")
+    kubectl(stack, "wait", "--for=condition=Ready", "imoocpod/example-imoocpod", "--timeout=60s")
+    assert ready_with(5)(stack.imoocpod())
 
 
-def test_a_rollout_of_the_operator_touches_no_pod_of_its_imoocpods(stack: Stack) -> None:
-    before = untouched(stack.pods())
-    old = {pod.metadata.name for pod in stack.operators()}
-    kubectl(stack, "rollout", "restart", "deployment/imoocpod-operator", "-n", "imoocpod-operator")
-    eventually(
-        stack.operators,
-        lambda pods: len(pods) == 2 and not old & {pod.metadata.name for pod in pods},
-    )
-    eventually(stack.leader, lambda name: name not in ("", *old))
-    assert untouched(stack.pods()) == before
-
-
-def test_replicas_of_the_operator_spread_over_the_nodes(stack: Stack) -> None:
-    nodes = {pod.spec.node_name for pod in eventually(stack.operators, lambda p: len(p) == 2)}
-    assert len(nodes) == min(2, max(1, stack.workers))
+def may(stack: Stack, *question: str) -> bool:
+    """Whether the API server would let the operator do something."""
+    account = "--as=system:serviceaccount:imoocpod-operator:imoocpod-operator"
+    answer = subprocess.run(
+        ["kubectl", f"--kubeconfig={stack.state}/kubeconfig", "auth", "can-i", *question, account],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    ).stdout.strip()
+    assert answer in {"yes", "no"}
+    return answer == "yes"
 
 
 def test_operator_holds_only_the_rights_it_uses(stack: Stack) -> None:
-    account = "--as=system:serviceaccount:imoocpod-operator:imoocpod-operator"
-    allowed = {
-        line.split()[0]
-        for line in kubectl(stack, "auth", "can-i", "--list", "-n", "default", account).splitlines()
-        if "imooc" in line or line.startswith("pods")
-    }
-    assert "pods" in allowed
-    for question in (
-        ("get", "secrets"),
-        ("create", "deployments"),
-        ("create", "pods", "--subresource=exec"),
-    ):
-        answer = subprocess.run(
-            [
-                "kubectl",
-                f"--kubeconfig={stack.state}/kubeconfig",
-                "auth",
-                "can-i",
-                *question,
-                account,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert answer.stdout.strip() == "no", question
+    assert may(stack, "create", "pods")
+    assert not may(stack, "get", "secrets")
+    assert not may(stack, "create", "deployments")
+    assert not may(stack, "create", "pods", "--subresource=exec")
 
 
 def test_operator_namespace_enforces_restricted(stack: Stack) -> None:
     labels = stack.core.read_namespace("imoocpod-operator").metadata.labels
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+    pod = {"metadata": {"name": "x"}, "spec": {"containers": [{"name": "x", "image": "x"}]}}
+    with pytest.raises(ApiException) as refusal:
+        stack.core.create_namespaced_pod("imoocpod-operator", pod, dry_run="All")
+    assert refusal.value.status == 403
+    assert "PodSecurity" in refusal.value.body
+
+
+@pytest.fixture
+def elsewhere(stack: Stack) -> Iterator[str]:
+    """A namespace that no inventory names, with an ImoocPod in it."""
+    name = "elsewhere"
+    stack.core.create_namespace({"metadata": {"name": name}})
+    body = {
+        "apiVersion": "k8s.imooc.com/v1alpha1",
+        "kind": "ImoocPod",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2},
+    }
+    stack.custom.create_namespaced_custom_object(
+        "k8s.imooc.com", "v1alpha1", name, "imoocpods", body
+    )
+    yield name
+    stack.core.delete_namespace(name)
+
+
+def test_the_operator_serves_the_namespaces_it_was_given(stack: Stack, elsewhere: str) -> None:
+    acts(stack)
+    everywhere = not stack.namespaces
+    if everywhere:
+        eventually(lambda: stack.imoocpod("web", elsewhere), ready_with(2))
+    else:
+        assert "status" not in stack.imoocpod("web", elsewhere)
+        assert stack.pods("web", elsewhere) == []
+    assert may(stack, "create", "pods", "-n", elsewhere) is everywhere
 
 
 def test_outputs_say_what_runs(stack: Stack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ class Stack:
     cluster: str
     workers: int
     registry: str
+    namespaces: tuple[str, ...]
+    """Those the operator watches; none means all."""
     state: Path
     core: Any
     apps: Any
@@ -50,13 +53,17 @@ class Stack:
             if pod.metadata.deletion_timestamp is None
         ]
 
-    def leader(self) -> str:
-        """The name of the operator's pod that holds the lease, empty while nobody does."""
+    def holder(self) -> str:
+        """Which process holds the operator's lease, empty while none does."""
         lease = self.custom.get_namespaced_custom_object(
             "coordination.k8s.io", "v1", "imoocpod-operator", "leases", "imoocpod-operator"
         )
         identity: str = lease["spec"].get("holderIdentity") or ""
-        return identity.partition("_")[0]
+        return identity
+
+    def leader(self) -> str:
+        """The name of the operator's pod that holds the lease, empty while nobody does."""
+        return self.holder().partition("_")[0]
 
     def imoocpod(
         self, name: str = "example-imoocpod", namespace: str = "default"
@@ -66,6 +73,39 @@ class Stack:
             "k8s.imooc.com", "v1alpha1", namespace, "imoocpods", name
         )
         return found
+
+
+def kubectl(stack: Stack, *arguments: str) -> str:
+    """What kubectl prints; raise when it fails."""
+    return subprocess.run(
+        ["kubectl", f"--kubeconfig={stack.state}/kubeconfig", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    ).stdout
+
+
+def ready_with(replicas: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether an ImoocPod says of its present spec that it has that many pods, all ready."""
+
+    def is_ready(resource: dict[str, Any]) -> bool:
+        status = resource.get("status", {})
+        return (
+            status.get("observedGeneration") == resource["metadata"]["generation"]
+            and status.get("replicas") == replicas
+            and status.get("readyReplicas", 0) == replicas
+            and len(status.get("podNames", [])) == replicas
+        )
+
+    return is_ready
+
+
+def acts(stack: Stack) -> None:
+    """Assert that somebody looks after ImoocPods."""
+    for replicas in (4, 3):
+        kubectl(stack, "scale", "imoocpod/example-imoocpod", f"--replicas={replicas}")
+        eventually(stack.imoocpod, ready_with(replicas))
 
 
 def eventually(look: Callable[[], T], right: Callable[[T], bool], within: float = 60) -> T:
