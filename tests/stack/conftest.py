@@ -63,6 +63,24 @@ def scaled_back(stack: Stack) -> Iterator[None]:
 
 
 @pytest.fixture
+def elsewhere(stack: Stack) -> Iterator[str]:
+    """A namespace that no inventory names, with an ImoocPod in it."""
+    name = "elsewhere"
+    stack.core.create_namespace({"metadata": {"name": name}})
+    body = {
+        "apiVersion": "k8s.imooc.com/v1alpha1",
+        "kind": "ImoocPod",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2},
+    }
+    stack.custom.create_namespaced_custom_object(
+        "k8s.imooc.com", "v1alpha1", name, "imoocpods", body
+    )
+    yield name
+    stack.core.delete_namespace(name)
+
+
+@pytest.fixture
 def scratch_pod(stack: Stack) -> Iterator[Callable[..., Any]]:
     """Run a throw-away busybox pod and return its end state; all are deleted afterwards."""
     made: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -134,24 +134,6 @@ def test_operator_namespace_enforces_restricted(stack: Stack) -> None:
         stack.core.create_namespaced_pod("imoocpod-operator", pod, dry_run="All")
     assert refusal.value.status == 403
     assert "PodSecurity" in refusal.value.body
-
-
-@pytest.fixture
-def elsewhere(stack: Stack) -> Iterator[str]:
-    """A namespace that no inventory names, with an ImoocPod in it."""
-    name = "elsewhere"
-    stack.core.create_namespace({"metadata": {"name": name}})
-    body = {
-        "apiVersion": "k8s.imooc.com/v1alpha1",
-        "kind": "ImoocPod",
-        "metadata": {"name": "web"},
-        "spec": {"replicas": 2},
-    }
-    stack.custom.create_namespaced_custom_object(
-        "k8s.imooc.com", "v1alpha1", name, "imoocpods", body
-    )
-    yield name
-    stack.core.delete_namespace(name)
 
 
 def test_the_operator_serves_the_namespaces_it_was_given(stack: Stack, elsewhere: str) -> None:
