@@ -52,12 +52,16 @@ def denials(arena: Arena) -> list[dict[str, Any]]:
     """Return the requests that the operator had no right to.
 
     Quota and admission answer 403 too: the authorizer's own word tells a missing right from those.
-    A 403 of the proxy never gets here.
+    A 403 of the proxy never gets here, and what an API server says while it starts does not count.
     """
     return [
         entry
         for entry in arena.audit()
         if entry["annotations"]["authorization.k8s.io/decision"] == "forbid"
+        and not any(
+            began <= entry["requestReceivedTimestamp"] <= ready
+            for began, ready in arena.plane.starts
+        )
     ]
 
 

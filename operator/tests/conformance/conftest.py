@@ -51,7 +51,7 @@ async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
     if "IMOOC_CONTROL_PLANE_BIN" in os.environ:
         arena: Arena = request.getfixturevalue("arena")
         kubeconfig = arena.plane.kubeconfig(tmp_path / "kubeconfig", arena.plane.token)
-        yield Server(kubeconfig, arena.namespace(), None, deadline=20)
+        yield Server(kubeconfig, arena.namespace(), None, deadline=40)
         return
     async with FakeApi() as fake:
         kubeconfig = tmp_path / "kubeconfig"

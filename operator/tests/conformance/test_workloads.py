@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from imooc_operator.client.errors import NotFound
 from support.process import OperatorProcess
 from support.user import User
 
@@ -112,7 +113,11 @@ async def test_orphans_live_on_and_a_new_imoocpod_does_not_adopt_them(
     await user.delete("web", policy="Orphan")
 
     async def released() -> bool | None:
-        return True if not await user.pods(old) else None
+        try:
+            await user.get("web")
+        except NotFound:
+            return True if not await user.pods(old) else None
+        return None
 
     await user.eventually(released, "the garbage collector takes the owner references off")
     await user.create("web", 2)

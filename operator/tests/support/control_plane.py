@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ class ControlPlane:
     folder: Path
     port: int = 0
     token: str = field(default_factory=lambda: secrets.token_hex(16))
+    starts: list[tuple[str, str]] = field(default_factory=list)
+    """From when until when the API server was not ready, in the audit log's form.
+
+    Until it has read the Roles it denies what they grant; a load balancer would not ask it yet.
+    """
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -96,6 +102,7 @@ class ControlPlane:
     def start_api_server(self) -> None:
         """Start the API server, again perhaps, and wait until it is ready."""
         folder = self.folder
+        began = _now()
         self._start(
             "kube-apiserver",
             "--etcd-servers", self._etcd_url,
@@ -115,10 +122,11 @@ class ControlPlane:
             "--endpoint-reconciler-type", "none",
         )  # fmt: skip
         deadline = time.monotonic() + READY
-        while not self._serves():
+        while not self._is_ready():
             if time.monotonic() > deadline or self._processes["kube-apiserver"].poll() is not None:
                 raise AssertionError(f"the API server is not ready:\n{self._tail()}")
             time.sleep(0.05)
+        self.starts.append((began, _now()))
 
     def kill_api_server(self) -> None:
         """End the API server as a power cut does."""
@@ -152,6 +160,18 @@ class ControlPlane:
 
     def call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """Ask the API server something as the administrator."""
+        decoded: dict[str, Any] = json.loads(self._ask(method, path, body))
+        return decoded
+
+    def apply(self, manifest: Mapping[str, Any]) -> None:
+        """Create the object of a manifest."""
+        meta, kind = manifest["metadata"], str(manifest["kind"]).lower()
+        group = manifest["apiVersion"]
+        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
+        scope = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
+        self.call("POST", f"{root}{scope}/{kind}s", manifest)
+
+    def _ask(self, method: str, path: str, body: object = None) -> bytes:
         context = ssl.create_default_context(cafile=str(self.certificate))
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.port, context=context, timeout=10
@@ -164,20 +184,11 @@ class ControlPlane:
             text = answer.read()
         if answer.status >= 300:
             raise Refused(f"{method} {path}: {answer.status} {text[:500].decode()}")
-        decoded: dict[str, Any] = json.loads(text)
-        return decoded
+        return text
 
-    def apply(self, manifest: Mapping[str, Any]) -> None:
-        """Create the object of a manifest."""
-        meta, kind = manifest["metadata"], str(manifest["kind"]).lower()
-        group = manifest["apiVersion"]
-        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
-        scope = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
-        self.call("POST", f"{root}{scope}/{kind}s", manifest)
-
-    def _serves(self) -> bool:
+    def _is_ready(self) -> bool:
         try:
-            self.call("GET", "/api/v1/namespaces/default")
+            self._ask("GET", "/readyz")
         except (OSError, http.client.HTTPException, Refused):
             return False
         return True
@@ -228,6 +239,10 @@ def _wait_for_kind(plane: ControlPlane) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _free_ports(count: int) -> list[int]:
