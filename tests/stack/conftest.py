@@ -65,8 +65,8 @@ def scaled_back(stack: Stack) -> Iterator[None]:
 @pytest.fixture
 def elsewhere(stack: Stack) -> Iterator[str]:
     """A namespace that no inventory names, with an ImoocPod in it."""
-    name = "elsewhere"
-    stack.core.create_namespace({"metadata": {"name": name}})
+    made = stack.core.create_namespace({"metadata": {"generateName": "elsewhere-"}})
+    name: str = made.metadata.name
     body = {
         "apiVersion": "k8s.imooc.com/v1alpha1",
         "kind": "ImoocPod",

@@ -32,9 +32,12 @@ def is_ready(node: Any) -> bool:
 def drained(stack: Stack) -> Iterator[str]:
     """A node that held pods of the example and was drained."""
     name = stack.pods()[0].spec.node_name
-    kubectl(stack, "drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=80s")
-    yield name
-    kubectl(stack, "uncordon", name)
+    drain = ("drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=80s")
+    try:
+        kubectl(stack, *drain)
+        yield name
+    finally:
+        kubectl(stack, "uncordon", name)
 
 
 def test_a_drained_node_gives_its_pods_to_the_others(stack: Stack, drained: str) -> None:
@@ -44,21 +47,37 @@ def test_a_drained_node_gives_its_pods_to_the_others(stack: Stack, drained: str)
     acts(stack)
 
 
+def hold(stack: Stack, pod: str, finalizers: list[str] | None) -> None:
+    stack.core.patch_namespaced_pod(pod, "default", {"metadata": {"finalizers": finalizers}})
+
+
+def let_go(stack: Stack, node: str) -> None:
+    """Let the pods of a lost node end."""
+    for pod in owned(stack):
+        if pod.spec.node_name == node and pod.metadata.finalizers:
+            hold(stack, pod.metadata.name, None)
+
+
 @pytest.fixture
 def lost(stack: Stack) -> Iterator[str]:
     """The node of the leader, which holds pods of the example too, without power.
 
     It is declared out of service, as Kubernetes asks for after such a loss: by itself it would wait
-    300 s for the node to come back. Afterwards the node is in service again.
+    300 s for the node to come back. Its pods end only when the test lets them, for nobody can know
+    whether they still run. Afterwards the node is in service again.
     """
     kubectl(stack, "scale", "imoocpod/example-imoocpod", "--replicas=6")
     eventually(stack.imoocpod, ready_with(6))
     leader = eventually(stack.leader, bool)
     (name,) = nodes_of([pod for pod in stack.operators() if pod.metadata.name == leader])
-    assert name in nodes_of(stack.pods())
+    gone = [pod.metadata.name for pod in stack.pods() if pod.spec.node_name == name]
+    assert gone
+    for pod in gone:
+        hold(stack, pod, ["k8s.imooc.com/test"])
     stack.engine.containers.get(name).kill()
     kubectl(stack, "taint", "nodes", name, f"{OUT_OF_SERVICE}=nodeshutdown:NoExecute")
     yield name
+    let_go(stack, name)
     stack.engine.containers.get(name).start()
     eventually(lambda: stack.core.read_node(name), is_ready, within=120)
     if any(taint.key == OUT_OF_SERVICE for taint in stack.core.read_node(name).spec.taints or []):
@@ -74,6 +93,8 @@ def test_a_lost_node_is_made_up_for_and_comes_back(stack: Stack, lost: str) -> N
     )
     eventually(stack.imoocpod, ready_with(6))
     assert survivors <= {pod.metadata.uid for pod in pods}
+    assert lost in nodes_of(owned(stack)), "the old ones are on their way out all the time"
+    let_go(stack, lost)
     # The rest is the garbage collector's, once the node counts as not ready.
     eventually(lambda: lost in nodes_of(owned(stack)), False.__eq__, within=150)
 
