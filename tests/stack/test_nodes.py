@@ -74,14 +74,18 @@ def lost(stack: Stack) -> Iterator[str]:
     assert gone
     for pod in gone:
         hold(stack, pod, ["k8s.imooc.com/test"])
-    stack.engine.containers.get(name).kill()
-    kubectl(stack, "taint", "nodes", name, f"{OUT_OF_SERVICE}=nodeshutdown:NoExecute")
-    yield name
-    let_go(stack, name)
-    stack.engine.containers.get(name).start()
-    eventually(lambda: stack.core.read_node(name), is_ready, within=120)
-    if any(taint.key == OUT_OF_SERVICE for taint in stack.core.read_node(name).spec.taints or []):
-        kubectl(stack, "taint", "nodes", name, f"{OUT_OF_SERVICE}-")
+    node = stack.engine.containers.get(name)
+    try:
+        node.kill()
+        kubectl(stack, "taint", "nodes", name, f"{OUT_OF_SERVICE}=nodeshutdown:NoExecute")
+        yield name
+    finally:
+        let_go(stack, name)
+        node.start()
+        eventually(lambda: stack.core.read_node(name), is_ready, within=120)
+        taints = stack.core.read_node(name).spec.taints or []
+        if any(taint.key == OUT_OF_SERVICE for taint in taints):
+            kubectl(stack, "taint", "nodes", name, f"{OUT_OF_SERVICE}-")
 
 
 @pytest.mark.usefixtures("scaled_back")
