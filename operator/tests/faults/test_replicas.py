@@ -1,9 +1,13 @@
 """Two replicas: one acts, the other is ready to; and one that may only say what it would do."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
-from support.fake_api import FakeApi
+from support.fake_api import FakeApi, Request
 from support.inprocess import crashing, operating
+from support.store import Object
 from support.user import User
 
 pytestmark = pytest.mark.asyncio
@@ -54,6 +58,29 @@ async def test_two_leaders_do_no_harm(api: FakeApi, user: User) -> None:
     pods = [e.object for e in api.store.history if (e.type, e.plural) == ("ADDED", "pods")]
     names = [pod["metadata"]["name"] for pod in pods]
     assert len(names) == len(set(names)) == 14, "10, then 4 more: nothing was made twice"
+
+
+async def test_a_rival_that_sees_it_otherwise_is_not_answered_at_once(
+    api: FakeApi, user: User
+) -> None:
+    """Two leaders of which one is behind: each would put the status right as fast as it can."""
+
+    async def contradict(request: Request, act: Callable[[], Object]) -> Object:
+        answer = act()
+        rival = {"status": {"replicas": 7}}
+        api.store.patch("imoocpods", "default", "web", rival, "status")
+        return answer
+
+    def writes() -> int:
+        return sum(r.subresource == "status" for r in api.requests)
+
+    async with operating(api):
+        api.fault(lambda r: r.subresource == "status" and writes() < 4, contradict)
+        await user.create("web", 1)
+        began = asyncio.get_running_loop().time()
+        await user.converged("web", 1)
+        assert writes() == 4
+        assert asyncio.get_running_loop().time() - began >= 3.0, "a second after each"
 
 
 async def test_a_dry_run_changes_nothing(

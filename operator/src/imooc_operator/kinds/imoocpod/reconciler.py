@@ -5,6 +5,7 @@ a cluster this operator has already changed. Whatever a refusal or a lost answer
 create without an answer, a pod or an ImoocPod said to be gone or changed) is read anew first.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -35,6 +36,7 @@ from .api import ImoocPod, ImoocPodStatus, RawImoocPod
 from .news import News, news, replaced
 from .observe import Failure, Observed, PodView, RawPod
 from .plan import Action, CreatePod, DeletePod, SetStatus, plan
+from .status import timeless
 from .template import PodTemplate
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,10 @@ RIGHTS = (
 
 ROUNDS = 8
 """Plans in one pass before the key goes to the back of the queue: pods, status, and some luck."""
+
+TRUCE = 1.0
+"""Seconds until a status that somebody else has replaced is written again: a second leader that
+sees other pods for a while would otherwise answer each write with one of its own, without end."""
 
 
 class Reconciler:
@@ -87,6 +93,7 @@ class Reconciler:
         self._unsure: dict[Key, set[str]] = {}
         self._taken: dict[Key, set[str]] = {}
         self._outdated: set[Key] = set()
+        self._said: dict[Key, tuple[int, float]] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Act until the plan is empty; raise what the controller should retry."""
@@ -99,6 +106,8 @@ class Reconciler:
             if self._dry_run:
                 log.info("plan", extra={"key": key, "actions": [str(act) for act in actions]})
                 return Result()
+            if self._contradicted(key, actions):
+                return Result(requeue_after=TRUCE)
             try:
                 if await self._act(key, observed, actions):
                     return Result()
@@ -114,6 +123,7 @@ class Reconciler:
         observed = observe.observe(key, self.crs, self.pods, taken=taken, now=self._now())
         if observed.cr is None:
             self._taken.pop(key, None)
+            self._said.pop(key, None)
         return observed
 
     async def _report(self, key: Key, failure: Failure) -> None:
@@ -236,8 +246,18 @@ class Reconciler:
         self.crs.learn(
             api.view(self._cr_decoder.object.decode(answer)), self._scope_of(cr.namespace)
         )
+        self._said[key_of(cr)] = _gist(status), asyncio.get_running_loop().time()
         self._tell(cr, news(cr.status, status))
         return True
+
+    def _contradicted(self, key: Key, actions: tuple[Action, ...]) -> bool:
+        """Return whether all there is to do is to repeat what we said a moment ago."""
+        said, when = self._said.get(key, (0, 0.0))
+        return (
+            isinstance(actions[0], SetStatus)
+            and _gist(actions[0].status) == said
+            and asyncio.get_running_loop().time() < when + TRUCE
+        )
 
     def _tell(self, cr: ImoocPod, items: Iterable[News]) -> None:
         about = Reference(api.API_VERSION, api.KIND, cr.namespace, cr.name, cr.uid)
@@ -249,6 +269,10 @@ class Reconciler:
         if pod is not None:
             self.pods.learn(pod, self._scope_of(pod.namespace))
         return pod
+
+
+def _gist(status: ImoocPodStatus) -> int:
+    return hash(msgspec.json.encode(timeless(status)))
 
 
 def _failure(error: Forbidden | Invalid) -> Failure:

@@ -67,10 +67,11 @@ def status_of(cr: ImoocPod, observed: Observed) -> ImoocPodStatus:
 
 def same(new: ImoocPodStatus, old: ImoocPodStatus | None) -> bool:
     """Return whether writing `new` over `old` would tell a reader nothing."""
-    return old is not None and _timeless(new) == _timeless(old)
+    return old is not None and timeless(new) == timeless(old)
 
 
-def _timeless(status: ImoocPodStatus) -> ImoocPodStatus:
+def timeless(status: ImoocPodStatus) -> ImoocPodStatus:
+    """Return `status` without the times of its changes."""
     conditions = [msgspec.structs.replace(c, last_transition_time="") for c in status.conditions]
     return msgspec.structs.replace(status, conditions=conditions)
 
