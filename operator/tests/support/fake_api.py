@@ -69,6 +69,33 @@ class Request:
         return self._tail[2] if len(self._tail) > 2 else ""
 
 
+def carry_out(store: Store, request: Request, page: int = 500) -> Object:
+    """Do what `request` asks for, watches apart; a list has pages of at most `page` objects."""
+    where = (request.plural, request.namespace)
+    match request.verb:
+        case "get":
+            return store.get(*where, request.name)
+        case "create":
+            return store.create(*where, request.body)
+        case "delete":
+            return store.delete(*where, request.name, request.body)
+        case "patch":
+            return store.patch(*where, request.name, request.body, request.subresource)
+        case _:
+            return _list(store, request, page)
+
+
+def _list(store: Store, request: Request, page: int) -> Object:
+    items = [i for i in store.all(request.plural, request.namespace) if request.selects(i)]
+    start = int(request.query.get("continue", "0"))
+    size = min(int(request.query["limit"]), page) if "limit" in request.query else 10**6
+    more = str(start + size) if start + size < len(items) else ""
+    return {
+        "metadata": {"resourceVersion": str(store.revision), "continue": more},
+        "items": items[start : start + size],
+    }
+
+
 class Cut(Exception):
     """Raised by a fault: the connection ends without an answer."""
 
@@ -155,7 +182,7 @@ class FakeApi:
                 answer = self._answer(request)
         except Refusal as refusal:
             code = refusal.code
-            answer = _status(refusal)
+            answer = status_of(refusal)
             headers = "Retry-After: 1\r\n" if code == 429 else ""
         body = json.dumps(answer).encode()
         writer.write(
@@ -164,36 +191,7 @@ class FakeApi:
         await writer.drain()
 
     def _answer(self, request: Request) -> Object:
-        store, where = self.store, (request.plural, request.namespace)
-        match request.verb:
-            case "get":
-                return store.get(*where, request.name)
-            case "create":
-                return store.create(*where, request.body)
-            case "delete":
-                return store.delete(*where, request.name, request.body)
-            case "patch":
-                return store.patch(*where, request.name, request.body, request.subresource)
-            case _:
-                return self._list(request)
-
-    def _list(self, request: Request) -> Object:
-        items = [
-            item
-            for item in self.store.all(request.plural, request.namespace)
-            if request.selects(item)
-        ]
-        start = int(request.query.get("continue", "0"))
-        size = (
-            min(int(request.query["limit"]), self.page or 500)
-            if "limit" in request.query
-            else 10**6
-        )
-        more = str(start + size) if start + size < len(items) else ""
-        return {
-            "metadata": {"resourceVersion": str(self.store.revision), "continue": more},
-            "items": items[start : start + size],
-        }
+        return carry_out(self.store, request, self.page or 500)
 
     async def _watch(self, request: Request, writer: asyncio.StreamWriter) -> None:
         if request.streams and self.streams == "refused":
@@ -216,7 +214,7 @@ class FakeApi:
             try:
                 events = self.store.since(request.plural, request.namespace, revision)
             except Refusal as refusal:
-                _chunk(writer, {"type": "ERROR", "object": _status(refusal)})
+                _chunk(writer, {"type": "ERROR", "object": status_of(refusal)})
                 break
             for event in events:
                 revision = event.revision
@@ -262,7 +260,8 @@ def _chunk(writer: asyncio.StreamWriter, event: dict[str, Any]) -> None:
     writer.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
 
 
-def _status(refusal: Refusal) -> Object:
+def status_of(refusal: Refusal) -> Object:
+    """Return the Status object that says `refusal`."""
     return {
         "kind": "Status",
         "metadata": {},

@@ -6,7 +6,7 @@ Invariant: each write has a revision of its own, and the history has every versi
 import copy
 import itertools
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -34,16 +34,25 @@ class Event:
     object: Object
 
 
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class Store:
     """Objects by (plural, namespace, name)."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], str] = _now) -> None:
         self.revision = 100
         self.objects: dict[tuple[str, str, str], Object] = {}
         self.history: list[Event] = []
         self.compacted = 0
         self.graceful = False
         """Whether deleted pods linger with a deletionTimestamp until `reap` is called."""
+        self.lazy = False
+        """Whether the garbage collector works only when `collect` is called."""
+        self.watchers: list[Callable[[], None]] = []
+        """Called after each write."""
+        self._now = now
         self._uids = itertools.count(1)
 
     def get(self, plural: str, namespace: str, name: str) -> Object:
@@ -69,15 +78,15 @@ class Store:
             namespace=namespace,
             uid=str(uuid.UUID(int=next(self._uids))),
             generation=1,
-            creationTimestamp=_now(),
+            creationTimestamp=self._now(),
         )
         if plural == "pods":
             obj["status"] = {"phase": "Pending"}
         else:
             obj.pop("status", None)
         made = self._write("ADDED", plural, obj)
-        if plural == "pods" and self._owner_is_gone(made):
-            self._drop(plural, made)  # the garbage collector takes it
+        if not self.lazy:
+            self.collect()
         return made
 
     def patch(
@@ -105,11 +114,14 @@ class Store:
             if "deletionTimestamp" in obj["metadata"]:
                 return obj
             return self._write(
-                "MODIFIED", plural, _merge(obj, {"metadata": {"deletionTimestamp": _now()}})
+                "MODIFIED", plural, _merge(obj, {"metadata": {"deletionTimestamp": self._now()}})
             )
         gone = self._drop(plural, obj)
         if plural == "imoocpods":
-            self._collect(gone, orphan=options.get("propagationPolicy") == "Orphan")
+            if options.get("propagationPolicy") == "Orphan":
+                self._release(gone)
+            if not self.lazy:
+                self.collect()
         return gone
 
     def reap(self) -> None:
@@ -135,23 +147,26 @@ class Store:
         self.compacted = self.revision
         self.history.clear()
 
-    def _collect(self, owner: Object, *, orphan: bool) -> None:
+    def collect(self) -> None:
+        """Do the garbage collector's part: pods whose owners are all gone go, too."""
+        for pod in self.all("pods", ""):
+            if self._owner_is_gone(pod):
+                self._drop("pods", pod)
+
+    def _release(self, owner: Object) -> None:
         for pod in self.all("pods", owner["metadata"]["namespace"]):
             references = pod["metadata"].get("ownerReferences", [])
             rest = [r for r in references if r["uid"] != owner["metadata"]["uid"]]
-            if rest == references:
-                continue
-            if orphan:
+            if rest != references:
                 self._write(
                     "MODIFIED", "pods", _merge(pod, {"metadata": {"ownerReferences": rest}})
                 )
-            else:
-                self._drop("pods", pod)
 
     def _owner_is_gone(self, pod: Object) -> bool:
         uids = {cr["metadata"]["uid"] for cr in self.all("imoocpods", "")}
-        owners = [r["uid"] for r in pod["metadata"].get("ownerReferences", [])]
-        return bool(owners) and not uids & set(owners)
+        owners = pod["metadata"].get("ownerReferences", ())
+        ours = {r["uid"] for r in owners if r["kind"] == "ImoocPod"}
+        return bool(ours) and len(ours) == len(owners) and not uids & ours
 
     def _write(self, kind: str, plural: str, obj: Object) -> Object:
         obj = copy.deepcopy(obj)
@@ -160,6 +175,8 @@ class Store:
         meta["resourceVersion"] = str(self.revision)
         self.objects[plural, meta["namespace"], meta["name"]] = obj
         self.history.append(Event(self.revision, kind, plural, obj))
+        for told in self.watchers:
+            told()
         return obj
 
     def _drop(self, plural: str, obj: Object) -> Object:
@@ -179,7 +196,3 @@ def _merge(target: Any, patch: Any) -> Any:
         else:
             result[key] = _merge(result.get(key), value)
     return result
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,1 @@
+"""The whole operator in virtual time under whatever hypothesis thinks of."""
