@@ -59,6 +59,16 @@ def test_an_older_list_is_refused_until_it_is_believed() -> None:
     assert changes[-1] == (None, old)
 
 
+def test_a_list_of_another_past_is_believed_once_it_is_newer() -> None:
+    """etcd was restored and has moved on since: what we knew never happened."""
+    undone = Thing("a", 5)
+    cache, changes = cache_at(5, undone)
+    true = Thing("a", 3)
+    cache.replace("n", [true], 6, rewind=False)
+    assert cache.get("n/a") == true
+    assert changes == [(undone, true)]
+
+
 def test_events_add_change_and_remove() -> None:
     cache, changes = cache_at(5)
     a1, a2 = Thing("a", 6), Thing("a", 7)

@@ -59,8 +59,10 @@ class Cache(Generic[T]):
         """Make `scope` equal to a list taken at `revision`.
 
         Versions newer than the list are this operator's own writes and stay: the list was on its
-        way when they were made. Raises Regression for a list older than what was seen, unless
-        `rewind` accepts that the API server has gone back (restored etcd); then nothing stays.
+        way when they were made. Of the others the list knows better, even where its version is
+        older: that is a restored etcd which has moved on since. Raises Regression for a list older
+        than what was seen, unless `rewind` accepts that the API server has gone back; then nothing
+        stays.
         """
         if revision < self.revision(scope):
             if not rewind:
@@ -74,7 +76,7 @@ class Cache(Generic[T]):
                 self._change(key, old, None)
         for key, new in listed.items():
             known = self._objects.get(key)
-            if known is None or known.revision < new.revision:
+            if known is None or (known.revision <= revision and known != new):
                 self._change(key, known, new)
         self._revisions[scope] = revision
 
