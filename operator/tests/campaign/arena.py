@@ -5,7 +5,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from support.user import User
 T = TypeVar("T")
 
 HOME = "imoocpod-operator"
+RIGHTS = ("role.yaml", "role_binding.yaml", "lease_role.yaml", "lease_role_binding.yaml")
+
 AT_ONCE = 6
 """Plans side by side: each waits more than it works."""
 
@@ -30,19 +32,19 @@ QUIET = 0.4
 
 
 class Arena:
-    """A control plane and the operator's identity on it; `plans` counts what was run by name.
+    """A control plane and the operator's identity on it; counts the plans by name.
 
     A test that takes rights of the operator away says so in `rightless`, a set of namespaces.
     """
 
     def __init__(self, plane: ControlPlane) -> None:
         self.plane = plane
-        self.plans: Counter[str] = Counter()
+        self.run: Counter[str] = Counter()
+        self.passed: Counter[str] = Counter()
         self.rightless: set[str] = set()
         self._numbers = itertools.count(1)
-        for name in ("service_account.yaml", "lease_role.yaml", "lease_role_binding.yaml"):
-            for manifest in manifests(name):
-                plane.apply(manifest)
+        for manifest in manifests("service_account.yaml"):
+            plane.apply(manifest)
         path = f"/api/v1/namespaces/{HOME}/serviceaccounts/{HOME}/token"
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
         self.token: str = plane.call("POST", path, body)["status"]["token"]
@@ -53,35 +55,48 @@ class Arena:
         restricted = {"pod-security.kubernetes.io/enforce": "restricted"}
         meta = {"name": name, "labels": restricted}
         self.plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
-        for file in ("role.yaml", "role_binding.yaml"):
-            for manifest in manifests(file):
-                manifest["metadata"]["namespace"] = name
-                self.plane.apply(manifest)
+        self.grant(name)
         return name
 
+    def grant(self, namespace: str) -> None:
+        """Give the operator its rights in `namespace`, those of the leader election too."""
+        for file in RIGHTS:
+            for manifest in manifests(file):
+                manifest["metadata"]["namespace"] = namespace
+                self.plane.apply(manifest)
+
+    def report(self) -> dict[str, dict[str, int]]:
+        """Return how many plans were run and how many of them passed, by name and in all."""
+        counts = {name: {"run": n, "passed": self.passed[name]} for name, n in self.run.items()}
+        return {"all": {"run": self.run.total(), "passed": self.passed.total()}, **counts}
+
     @asynccontextmanager
-    async def plan(self, name: str, *flags: str) -> AsyncIterator["Plan"]:
+    async def plan(
+        self, name: str, *flags: str, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator["Plan"]:
         """Begin a plan: everything is there, the operator is not started yet."""
-        self.plans[name] += 1
+        self.run[name] += 1
         namespace = await asyncio.to_thread(self.namespace)
         certificate = self.plane.certificate
         key = certificate.with_suffix(".key")
         folder = self.plane.folder / namespace
         folder.mkdir()
         async with fault_proxy(self.plane.port, certificate, key) as proxy:
-            through = self.plane.kubeconfig(folder / "operator", self.token, proxy.url, HOME)
+            path = folder / "operator"
+            through = self.plane.kubeconfig(path, self.token, proxy.url, namespace)
             direct = self.plane.kubeconfig(folder / "user", self.plane.token)
             client = ApiClient(load_kubeconfig([direct]))
-            operator = OperatorProcess(through, namespace, *flags)
+            operator = OperatorProcess(through, namespace, *flags, environment=environment)
             plan = Plan(self, namespace, proxy, operator, User(client, namespace, 30), folder)
             try:
                 yield plan
+                self.passed[name] += 1
             except BaseException:
                 print("".join(operator.log[-60:]), file=sys.stderr)  # pytest shows it
                 raise
             finally:
-                await operator.end()
                 client.close()
+                await operator.end()
 
     def done(self, namespace: str) -> Counter[str]:
         """Return how often the operator's account did what in `namespace`, as audited."""
@@ -114,6 +129,20 @@ class Plan:
     operator: OperatorProcess
     user: User
     folder: Path
+
+    @asynccontextmanager
+    async def another(self, *flags: str) -> AsyncIterator[tuple[FaultProxy, OperatorProcess]]:
+        """Have one more operator for the same namespace, behind a proxy of its own."""
+        plane = self.arena.plane
+        key = plane.certificate.with_suffix(".key")
+        async with fault_proxy(plane.port, plane.certificate, key) as proxy:
+            path = self.folder / "another"
+            config = plane.kubeconfig(path, self.arena.token, proxy.url, self.namespace)
+            operator = OperatorProcess(config, self.namespace, *flags)
+            try:
+                yield proxy, operator
+            finally:
+                await operator.end()
 
     async def settled(self) -> None:
         """Wait until the operator has asked nothing for a while and runs."""

@@ -27,17 +27,18 @@ class Killer:
     plan: Plan
     number: int
     point: str
-    sprung: bool = False
+    times: int = 1
+    sprung: int = 0
     _seen: int = 0
 
     def matches(self, call: Call) -> bool:
         if call.verb not in ("create", "patch", "delete") or "events" in call.resource:
             return False
         self._seen += 1
-        return self._seen == self.number
+        return self.number <= self._seen < self.number + self.times
 
     async def strike(self, call: Call, send: Send) -> Answer:
-        self.sprung = True
+        self.sprung += 1
         if self.point == POINTS[0]:
             await self._restart()
             raise Cut
@@ -53,10 +54,12 @@ class Killer:
         await self.plan.operator.start()
 
 
-async def run(arena: Arena, name: str, number: int, point: str, expected: dict[str, int]) -> bool:
-    """Run a workload with a crash; return whether there was such a write."""
-    async with arena.plan(f"crash: {name}") as plan:
-        killer = Killer(plan, number, point)
+async def run(
+    arena: Arena, name: str, number: int, point: str, expected: dict[str, int], times: int
+) -> bool:
+    """Run a workload with crashes at as many writes in a row; return whether there were those."""
+    async with arena.plan(f"crash{' twice' if times > 1 else ''}: {name}") as plan:
+        killer = Killer(plan, number, point, times)
         plan.proxy.rule(killer.matches, killer.strike)
         await plan.operator.start()
         await WORKLOADS[name](plan.user)
@@ -67,11 +70,11 @@ async def run(arena: Arena, name: str, number: int, point: str, expected: dict[s
             assert writes["create"] >= expected["create"], f"write {number}, {point}"
         else:
             assert writes == expected, f"write {number}, {point}"
-        return killer.sprung
+        return killer.sprung == times
 
 
-@pytest.mark.parametrize("name", list(WORKLOADS))
-async def test_a_crash_at_any_write_changes_nothing(arena: Arena, name: str) -> None:
+async def everywhere(arena: Arena, name: str, times: int) -> None:
+    """Crash at every write of a workload, at every point of it."""
     async with arena.plan(f"fault-free: {name}") as plan:
         await plan.operator.start()
         await WORKLOADS[name](plan.user)
@@ -80,10 +83,20 @@ async def test_a_crash_at_any_write_changes_nothing(arena: Arena, name: str) -> 
         writes = sum(call.writes and "events" not in call.resource for call in plan.proxy.calls)
     outcomes = await side_by_side(
         [
-            partial(run, arena, name, number, point, expected)
+            partial(run, arena, name, number, point, expected, times)
             for number in range(1, writes + 1)
             for point in POINTS
         ]
     )
     # Two changes may share one status write, so the last of the numbers may not be reached.
     assert sum(outcomes) > len(outcomes) / 2, "the crashes really happened"
+
+
+@pytest.mark.parametrize("name", list(WORKLOADS))
+async def test_a_crash_at_any_write_changes_nothing(arena: Arena, name: str) -> None:
+    await everywhere(arena, name, times=1)
+
+
+@pytest.mark.parametrize("name", ["W1 create", "W5 lose a pod"])
+async def test_two_crashes_in_a_row_change_nothing(arena: Arena, name: str) -> None:
+    await everywhere(arena, name, times=2)

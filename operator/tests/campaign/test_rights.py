@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from campaign.arena import HOME, Arena, Plan
+from campaign.arena import Arena, Plan
+from imooc_operator.settings import LEASE
 from support.control_plane import manifests
 from support.fault_proxy import Answer, Call, Cut, Send
 
@@ -17,8 +18,6 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
 Right = tuple[str, str, str]
 """API group, resource with its subresource, verb."""
-
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{HOME}/leases/{HOME}"
 
 
 def granted() -> set[Right]:
@@ -117,9 +116,10 @@ async def use_everything(arena: Arena) -> None:
 
         # The lease changes unseen, so its renewal is refused and it gets the lease.
         plan.proxy.freeze("leases")
-        lease = await asyncio.to_thread(arena.plane.call, "GET", LEASE)
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{plan.namespace}/leases/{LEASE}"
+        lease = await asyncio.to_thread(arena.plane.call, "GET", path)
         lease["metadata"]["annotations"] = {"seen": "no"}
-        await asyncio.to_thread(arena.plane.call, "PUT", LEASE, lease)
+        await asyncio.to_thread(arena.plane.call, "PUT", path, lease)
         await plan.user.eventually(partial(_called, plan, "get leases"), "it gets the lease")
         await plan.settled()
         assert await plan.operator.terminate() == 0

@@ -8,7 +8,7 @@ import http.client
 import json
 import os
 import secrets
-import signal
+import shutil
 import socket
 import ssl
 import subprocess
@@ -76,28 +76,14 @@ class ControlPlane:
         """Start everything and wait until it serves."""
         etcd, peer, self.port = _free_ports(3)
         self._etcd_url = f"http://127.0.0.1:{etcd}"
-        self._start(
-            "etcd",
-            "--data-dir", str(self.folder / "etcd"),
-            "--listen-client-urls", self._etcd_url,
-            "--advertise-client-urls", self._etcd_url,
-            "--listen-peer-urls", f"http://127.0.0.1:{peer}",
-            "--unsafe-no-fsync",
-        )  # fmt: skip
+        self._peer_url = f"http://127.0.0.1:{peer}"
+        self._start_etcd()
         _write_key(self.folder / "sa.key")
         (self.folder / "tokens.csv").write_text(f"{self.token},admin,admin,system:masters\n")
         (self.folder / "audit.yaml").write_text(json.dumps(_AUDIT))
         self.start_api_server()
         self.kubeconfig(self.folder / "admin.kubeconfig", self.token)
-        self._start(
-            "kube-controller-manager",
-            "--kubeconfig", str(self.folder / "admin.kubeconfig"),
-            "--controllers", "garbage-collector-controller,namespace-controller",
-            "--leader-elect=false",
-            "--secure-port", "0",
-            "--kube-api-qps", "200",
-            "--kube-api-burst", "400",
-        )  # fmt: skip
+        self._start_controller_manager()
 
     def start_api_server(self) -> None:
         """Start the API server, again perhaps, and wait until it is ready."""
@@ -130,16 +116,27 @@ class ControlPlane:
 
     def kill_api_server(self) -> None:
         """End the API server as a power cut does."""
-        process = self._processes.pop("kube-apiserver")
-        process.kill()
-        process.wait()
+        self._kill("kube-apiserver")
+
+    def back_up(self) -> Path:
+        """Return a copy of etcd's data as it is now; everything stands still meanwhile."""
+        copy = self.folder / "backup"
+        self.stop()
+        shutil.copytree(self.folder / "etcd", copy)
+        self._start_again()
+        return copy
+
+    def restore(self, backup: Path) -> None:
+        """Put etcd back to `backup`: revisions that were given out are given out again."""
+        self.stop()
+        shutil.rmtree(self.folder / "etcd")
+        shutil.copytree(backup, self.folder / "etcd")
+        self._start_again()
 
     def stop(self) -> None:
         """End everything this started."""
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
-            if (process := self._processes.pop(name, None)) is not None:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
+            self._kill(name)
 
     def kubeconfig(
         self, path: Path, token: str, server: str = "", namespace: str = "default"
@@ -185,6 +182,37 @@ class ControlPlane:
         if answer.status >= 300:
             raise Refused(f"{method} {path}: {answer.status} {text[:500].decode()}")
         return text
+
+    def _start_again(self) -> None:
+        self._start_etcd()
+        self.start_api_server()
+        self._start_controller_manager()
+
+    def _start_etcd(self) -> None:
+        self._start(
+            "etcd",
+            "--data-dir", str(self.folder / "etcd"),
+            "--listen-client-urls", self._etcd_url,
+            "--advertise-client-urls", self._etcd_url,
+            "--listen-peer-urls", self._peer_url,
+            "--unsafe-no-fsync",
+        )  # fmt: skip
+
+    def _start_controller_manager(self) -> None:
+        self._start(
+            "kube-controller-manager",
+            "--kubeconfig", str(self.folder / "admin.kubeconfig"),
+            "--controllers", "garbage-collector-controller,namespace-controller",
+            "--leader-elect=false",
+            "--secure-port", "0",
+            "--kube-api-qps", "200",
+            "--kube-api-burst", "400",
+        )  # fmt: skip
+
+    def _kill(self, name: str) -> None:
+        if (process := self._processes.pop(name, None)) is not None:
+            process.kill()
+            process.wait()
 
     def _is_ready(self) -> bool:
         try:

@@ -89,6 +89,7 @@ class FaultProxy:
     rules: list[tuple[Match, Rule]] = field(default_factory=list)
     tampers: list[tuple[Match, Tamper]] = field(default_factory=list)
     thawed: dict[str, asyncio.Event] = field(default_factory=dict)
+    _dripping: Call | None = None
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(
@@ -121,6 +122,10 @@ class FaultProxy:
     def tamper(self, match: Match, tamper: Tamper) -> None:
         """Let `tamper` change what watches bring."""
         self.tampers.append((match, tamper))
+
+    def drip(self, call: Call) -> None:
+        """Let the body of the answer to `call` come by one byte a second."""
+        self._dripping = call
 
     def freeze(self, resource: str) -> None:
         """Let watches of `resource` bring nothing, not even bookmarks, until thaw()."""
@@ -172,9 +177,15 @@ class FaultProxy:
             return await _forward(call, *upstream[0])
 
         status, headers, body = await (rule(call, send) if rule else send())
-        writer.write(
-            b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n" % (status, headers, len(body)) + body
-        )
+        head = b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n" % (status, headers, len(body))
+        if self._dripping is call:
+            writer.write(head)
+            for byte in body:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(1)
+            return
+        writer.write(head + body)
         await writer.drain()
 
     async def _watch(self, call: Call, writer: asyncio.StreamWriter) -> None:

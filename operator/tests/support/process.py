@@ -1,16 +1,31 @@
 """The operator as the process a user starts."""
 
 import asyncio
+import os
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 class OperatorProcess:
     """`python -m imooc_operator` against one kubeconfig and namespace."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, *flags: str) -> None:
-        self._arguments = [
+    def __init__(
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        *flags: str,
+        under: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`under` is a command that starts the one that follows; `environment` is added."""
+        self._environment = {**os.environ, **(environment or {})}
+        self._command = [
+            *under,
+            sys.executable,
+            "-m",
+            "imooc_operator",
             f"--kubeconfig={kubeconfig}",
             f"--namespaces={namespace}",
             "--metrics-bind-address=0",
@@ -22,16 +37,26 @@ class OperatorProcess:
         self.log: list[str] = []
         self.synced = asyncio.Event()
 
-    async def start(self) -> None:
+    async def start(self, within: float = 20) -> None:
         """Start it and wait until its caches are synced."""
         self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "imooc_operator", *self._arguments, stderr=asyncio.subprocess.PIPE
+            *self._command, env=self._environment, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
         self.synced.clear()
         self._reader = asyncio.create_task(self._collect(process.stderr))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             await self.synced.wait()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal and do not wait for what follows."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def kill(self) -> None:
         """End it as a power cut does."""
@@ -52,7 +77,7 @@ class OperatorProcess:
         assert self._reader is not None
         if process.returncode is None:
             process.send_signal(number)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             code = await process.wait()
             await self._reader
         return code

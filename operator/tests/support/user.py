@@ -30,7 +30,7 @@ class User:
         self.namespace = namespace
         self.deadline = deadline
 
-    async def create(self, name: str, replicas: int, **spec: Any) -> Object:
+    async def create(self, name: str, replicas: int | str | None, **spec: Any) -> Object:
         body = {
             "apiVersion": "k8s.imooc.com/v1alpha1",
             "kind": "ImoocPod",
