@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from machine.wire import REFUSALS
-from machine.world import World, active, controller, is_ready
+from machine.world import World, active, controller, is_ready, valid
 from support.store import Object
 from support.virtual import virtual_loop
 
@@ -71,6 +71,10 @@ TAMPERS = {
 
 def pick(things: Sequence[T], number: int) -> T:
     return things[number % len(things)]
+
+
+def wants_pods(cr: Object) -> bool:
+    return valid(cr) and cr["spec"]["replicas"] > 0
 
 
 class Machine(RuleBasedStateMachine):
@@ -291,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(how=st.sampled_from((None, *TAMPERS)), wait=WAITS)
     def events_come(self, how: str | None, wait: float) -> None:
-        self._world.conditions.tamper = TAMPERS[how] if how else None
+        self._world.upset(TAMPERS[how] if how else None, in_order=how != "backwards")
         self._pass(wait)
 
     @rule(seconds=st.sampled_from((0.0, 0.001, 0.1, 2.0)))
@@ -318,6 +322,25 @@ class Machine(RuleBasedStateMachine):
     @rule(kubelet=st.booleans())
     def faults_cease(self, kubelet: bool) -> None:
         self._run(self._world.settles(kubelet=kubelet))
+
+    @precondition(lambda self: any(valid(cr) for cr in self._world.crs()))
+    @rule(number=PICKS, replicas=REPLICAS)
+    def faults_cease_and_somebody_scales(self, number: int, replicas: int) -> None:
+        cr = pick([cr for cr in self._world.crs() if valid(cr)], number)
+        missing = max(0, replicas - cr["spec"]["replicas"])
+        self._run(self._world.reacts(lambda: self._change(cr, {"replicas": replicas}), missing))
+
+    @precondition(
+        lambda self: any(valid(cr) and cr["spec"]["replicas"] for cr in self._world.crs())
+    )
+    @rule(number=PICKS)
+    def faults_cease_and_a_pod_goes(self, number: int) -> None:
+        crs = [cr for cr in self._world.crs() if valid(cr) and cr["spec"]["replicas"]]
+
+        def lose_one() -> None:
+            self._delete_pod(self._world.owned(pick(crs, number))[0], graceful=False)
+
+        self._run(self._world.reacts(lose_one, 1))
 
     def teardown(self) -> None:
         try:

@@ -125,7 +125,7 @@ class Wire(MemoryApi):
             case "late":
                 asyncio.get_running_loop().call_later(LATE, self._arrive, request)
                 raise Unreachable("no answer", sent=True)
-            case "old" if self._conditions.old and self.told:
+            case "old" if request.verb == "list" and self._conditions.old and self.told:
                 return self._past(request, *self._conditions.old)
         try:
             answer = await super().carry(request)

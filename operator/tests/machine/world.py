@@ -27,6 +27,9 @@ from support.store import Object, Store
 STILL = 100.0
 """Virtual seconds without a write that count as the end."""
 
+SOON = 5.0
+"""Virtual seconds that an answer may take when nothing is wrong."""
+
 RESTLESS = 1000
 """Requests within one step that no wish explains."""
 
@@ -82,6 +85,9 @@ class World:
         self.exact = True
         """Whether nothing may be made in vain: there never were two operators at once, and no
         request that its sender had given up arrived after all."""
+        self.ordered = True
+        """Whether events always came in order: what broke it is not to be relied on until the next
+        list, by the operator no more than by this test."""
         self.foreign: dict[tuple[str, str], Object] = {}
         self.allowed: Counter[str] = Counter()
         """By uid of an ImoocPod: the surplus pods that users have brought about."""
@@ -111,6 +117,11 @@ class World:
         """Let the next `left` such calls go wrong."""
         self.conditions.orders.append(Order(verb, resource, fault, left))
         self.exact = self.exact and fault != "late"
+
+    def upset(self, tamper: Callable[[list[bytes]], list[bytes]] | None, *, in_order: bool) -> None:
+        """Let the events of all watches come as `tamper` has them."""
+        self.conditions.tamper = tamper
+        self.ordered = self.ordered and in_order
 
     def change(self, namespace: str, name: str, spec: Object) -> None:
         """Change the spec of an ImoocPod, and remember how many pods that makes surplus."""
@@ -200,6 +211,17 @@ class World:
             assert self._clock() < end, f"not within {PATIENCE:g} s: {fault}"
             step = min(step * 2, STILL)
 
+    async def reacts(self, act: Callable[[], None], made: int) -> None:
+        """Heal everything and let `act` happen: soon it is answered by exactly that many pods."""
+        await self.settles(kubelet=True)
+        self.delay = 0.0
+        since = self.store.revision
+        act()
+        await asyncio.sleep(SOON)
+        pods = [e for e in self.store.since("pods", "", since) if controller(e.object)]
+        assert sum(event.type == "ADDED" for event in pods) == made, "pods made"
+        assert self.wrong(grown=False) == ""
+
     def heal(self) -> None:
         """End every fault; someone has to be there to act."""
         self.conditions.orders.clear()
@@ -281,6 +303,9 @@ class World:
     def _inspect_delete(self, wire: Wire, request: Request) -> None:
         named = request.body["preconditions"]["uid"]
         self.doomed.pop(named, None)
+        assert any(controller(pod) for pod in wire.versions[named]), "of a pod that never was ours"
+        if not self.ordered:
+            return
         victim = wire.told.get(named)
         assert victim is not None, "of a pod that it knows is gone"
         assert victim["metadata"]["name"] == request.name
