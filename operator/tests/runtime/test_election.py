@@ -178,3 +178,22 @@ async def test_what_ends_the_work_ends_the_candidacy() -> None:
         await election.lead(broken)
     assert lease(store)["holderIdentity"] == ""
     informing.cancel()
+
+
+@virtual_time
+async def test_an_answer_that_is_no_json_is_a_failure_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with candidates("a") as (_, (a,)):
+        nonsense = iter([b"<html>proxy</html>"] * 2)
+        patch = a.api.patch
+
+        async def answered(path: str, body: bytes) -> bytes:
+            answer = await patch(path, body)
+            return next(nonsense, answer)
+
+        monkeypatch.setattr(a.api, "patch", answered)
+        await asyncio.sleep(60)
+        assert next(nonsense, None) is None
+        assert leaders(a) == [a]
+        assert len(a.led) == 1, "it went on leading"

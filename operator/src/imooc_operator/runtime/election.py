@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 
+FAILURES = (ApiError, msgspec.DecodeError)
+"""What a request may end in: no answer, a refusal, or an answer of someone in between."""
+
 
 def rights(name: str) -> tuple[Right, ...]:
     """Return what a candidate for the lease `name` does, in the lease's namespace."""
@@ -184,9 +187,9 @@ class Election:
                     lease, acquireTime=_now(), leaseTransitions=lease.transitions + change
                 )
         except (Conflict, NotFound):
-            with suppress(ApiError):
+            with suppress(*FAILURES):
                 await self._read()  # someone was faster, or our watch is behind
-        except ApiError as error:
+        except FAILURES as error:
             log.warning("lease not acquired", extra={"lease": self._key, "reason": str(error)})
         else:
             return True
@@ -207,7 +210,7 @@ class Election:
                     holder = await self._renew()
             except TimeoutError:
                 return f"no answer within {pace.deadline:g} s of the last renewal"
-            except ApiError as error:
+            except FAILURES as error:
                 log.warning("lease not renewed", extra={"lease": self._key, "reason": str(error)})
                 continue
             if holder != self._identity:
@@ -238,7 +241,7 @@ class Election:
             return
         try:
             await self._write(lease, holderIdentity="", leaseDurationSeconds=1)
-        except ApiError as error:
+        except FAILURES as error:
             log.warning("lease not released", extra={"lease": self._key, "reason": str(error)})
         else:
             log.info("lease released", extra={"lease": self._key})
