@@ -89,9 +89,13 @@ class Machine(RuleBasedStateMachine):
         self._rivals = False
         self._released: list[tuple[Object, list[Object]]] = []
 
-    @initialize(kind=st.sampled_from(("one", "one", "two that elect", "two that do not know")))
-    def begin(self, kind: str) -> None:
+    @initialize(
+        kind=st.sampled_from(("one", "one", "two that elect", "two that do not know")),
+        streams=st.booleans(),
+    )
+    def begin(self, kind: str, streams: bool) -> None:
         world = self._world
+        world.conditions.streams = streams
         world.elects = kind == "two that elect"
         self._rivals = kind == "two that do not know"
 

@@ -56,6 +56,8 @@ class Conditions:
 
     orders: list[Order]
     delays: Iterator[float]
+    streams: bool = True
+    """Whether the API server begins a watch with a list; else lists come in pages."""
     tamper: Callable[[list[bytes]], list[bytes]] | None = None
     old: tuple[int, dict[tuple[str, str, str], Object]] | None = None
     """A past that a lying list may speak of."""
@@ -75,6 +77,7 @@ class Wire(MemoryApi):
         self, store: Store, conditions: Conditions, inspect: Callable[["Wire", Request], None]
     ) -> None:
         super().__init__(store)
+        self.streams = conditions.streams
         self.told: dict[str, Object] = {}
         self.versions: dict[str, list[Object]] = {}
         """All that was ever said, by uid: a pass that has begun goes on with what it knew."""
