@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 
 from imooc_operator.generate import manifests
+from imooc_operator.kinds.imoocpod import crd as crd_module
 from imooc_operator.kinds.imoocpod.crd import crd
 from imooc_operator.settings import LEASE
 
@@ -125,3 +127,12 @@ def test_the_sample_is_the_tutorials() -> None:
     (sample,) = documents("crds/k8s.imooc.com_v1alpha1_imoocpod_cr.yaml")
     assert sample["metadata"]["name"] == "example-imoocpod"
     assert sample["spec"] == {"replicas": 3}
+
+
+def test_a_field_that_may_be_of_several_types_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Undecided(msgspec.Struct):
+        field: int | list[str]
+
+    monkeypatch.setattr(crd_module, "ImoocPodSpec", Undecided)
+    with pytest.raises(ValueError, match="cannot choose between types"):
+        crd()

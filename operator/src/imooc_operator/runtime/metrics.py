@@ -48,10 +48,6 @@ class Counter(_Metric):
         """Count one more for these label values."""
         self._values[values] = self._values.get(values, 0) + 1
 
-    def value(self, *values: str) -> int:
-        """Return the count for these label values."""
-        return self._values.get(values, 0)
-
     def samples(self) -> Iterator[str]:
         for values, count in self._values.items():
             yield f"{self.series(values)} {count}"

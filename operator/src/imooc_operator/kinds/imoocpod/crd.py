@@ -122,8 +122,8 @@ def _structural(schema: Schema, components: dict[str, Any]) -> Schema:
         result["properties"] = {
             name: _structural(field, components) for name, field in result["properties"].items()
         }
-        if not result.get("required"):
-            result.pop("required", None)
+        if not result["required"]:
+            del result["required"]
     for nested in ("items", "additionalProperties"):
         if isinstance(result.get(nested), dict):
             result[nested] = _structural(result[nested], components)
