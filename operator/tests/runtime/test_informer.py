@@ -350,7 +350,8 @@ def test_an_interruption_is_told_and_made_up_for(
 async def test_a_list_older_than_what_was_seen_is_believed_the_third_time_in_a_row() -> None:
     past: list[Step] = [event("ADDED", 2, "b"), bookmark(2, ends_list=True)]
     silent = Silent("silent", sent=False)
-    first, newer = [*LISTED, silent], [bookmark(7, ends_list=True), 20.0, silent]
+    first: list[Step] = [*LISTED, silent]
+    newer: list[Step] = [bookmark(7, ends_list=True), 20.0, silent]
     async with informing(first, past, past, newer, past, past, past) as (api, world):
         await asyncio.sleep(10)
         assert world.cache.revision("n") == 7, "two are not believed"

@@ -226,9 +226,12 @@ class Reconciler:
             "pod deleted",
             extra={"key": observe.owner_key(pod), "pod": pod.name, "why": action.why},
         )
-        deleted = observe.view(self._pod_decoder.object.decode(answer))
+        try:
+            deleted = observe.view(self._pod_decoder.object.decode(answer))
+        except msgspec.ValidationError:
+            deleted = None  # answered with a Status: gone at once
         if deleted is None:
-            self.pods.forget(pod)  # answered with a Status: gone at once
+            self.pods.forget(pod)
         else:
             terminating = msgspec.structs.replace(deleted, terminating=True)
             self.pods.learn(terminating, self._scope_of(pod.namespace))
