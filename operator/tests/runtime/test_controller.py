@@ -1,8 +1,8 @@
 """The controller loop: retries, timers, shutdown, in virtual time."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
@@ -12,7 +12,7 @@ from imooc_operator.runtime.log import pass_id
 from imooc_operator.runtime.metrics import Registry
 from support.virtual import now, virtual_time
 
-Outcome = Result | Exception
+Outcome = Result | Exception | type[Exception]
 
 
 class Passes:
@@ -27,9 +27,9 @@ class Passes:
         self.times.append(round(asyncio.get_running_loop().time(), 4))
         self.ids.append(pass_id.get())
         outcome = self._outcomes.pop(0) if self._outcomes else Result()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        if isinstance(outcome, Result):
+            return outcome
+        raise outcome
 
 
 async def run(
@@ -47,14 +47,90 @@ async def run(
     return controller, registry
 
 
+def shown(registry: Registry) -> dict[str, float]:
+    """Return all series but the buckets of histograms."""
+    lines = registry.exposition().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {series: float(value) for series, value in pairs if "_bucket{" not in series}
+
+
+def told(caplog: pytest.LogCaptureFixture, *fields: str) -> list[tuple[object, ...]]:
+    """Return level, message and fields of each log record."""
+    return [
+        (r.levelname, r.getMessage(), *(vars(r)[field] for field in fields)) for r in caplog.records
+    ]
+
+
 @virtual_time
 async def test_success_is_not_repeated() -> None:
     passes = Passes(Result())
-    _, registry = await run(passes, 3000, "a")
+    await run(passes, 3000, "a")
     assert len(passes.times) == 1
-    assert 'controller_runtime_reconcile_total{controller="c",result="success"} 1' in (
-        registry.exposition()
-    )
+
+
+@virtual_time
+async def test_every_pass_is_counted_and_timed_by_its_outcome() -> None:
+    outcomes = Passes(Unreachable("x", sent=True), Result(requeue_after=5), Result(), TerminalError)
+
+    async def slow(key: str) -> Result:
+        await asyncio.sleep(2)
+        return await outcomes(key)
+
+    controller, registry = await run(slow, 60, "a")
+    controller = Controller("c", slow, registry, workers=1)
+    work = asyncio.ensure_future(controller.run())
+    for key in ("a", "b", "c"):
+        controller.queue.add(key)
+    await asyncio.sleep(3)
+    assert shown(registry) == {
+        'controller_runtime_reconcile_total{controller="c",result="error"}': 1,
+        'controller_runtime_reconcile_total{controller="c",result="requeue_after"}': 1,
+        'controller_runtime_reconcile_total{controller="c",result="success"}': 1,
+        'controller_runtime_reconcile_total{controller="c",result="terminal"}': 1,
+        'controller_runtime_reconcile_errors_total{controller="c"}': 1,
+        'controller_runtime_reconcile_time_seconds_count{controller="c"}': 4,
+        'controller_runtime_reconcile_time_seconds_sum{controller="c"}': 8,
+        'workqueue_queue_duration_seconds_count{name="c"}': 5,
+        'workqueue_queue_duration_seconds_sum{name="c"}': 2,
+        'workqueue_retries_total{name="c"}': 1,
+        'workqueue_depth{name="c"}': 1,
+        'workqueue_longest_running_processor_seconds{name="c"}': 1,
+    }
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
+def test_a_failure_of_the_api_is_told_in_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    @virtual_time
+    async def check() -> None:
+        await run(Passes(Unreachable("cut", sent=True), Unreachable("cut", sent=True)), 1, "a")
+
+    check()
+    assert told(caplog, "key", "reason", "delay", "exc_info") == [
+        ("WARNING", "pass failed", "a", "cut", 0.005, None),
+        ("WARNING", "pass failed", "a", "cut", 0.01, None),
+    ]
+
+
+def test_the_delay_is_told_in_milliseconds(caplog: pytest.LogCaptureFixture) -> None:
+    @virtual_time
+    async def check() -> None:
+        error = TooManyRequests("x", 429, retry_after=1.23456)
+        await run(Passes(error), 9, "a")
+
+    check()
+    assert told(caplog, "delay") == [("WARNING", "pass failed", 1.235)]
+
+
+def test_an_end_for_good_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    @virtual_time
+    async def check() -> None:
+        await run(Passes(TerminalError("no such namespace")), 1, "a")
+
+    check()
+    assert told(caplog, "key", "reason") == [
+        ("WARNING", "pass ended for good", "a", "no such namespace")
+    ]
 
 
 @virtual_time
@@ -89,15 +165,24 @@ async def test_a_defect_is_logged_with_its_trace_and_stops_no_other_key(
     await run(reconcile, 0.1, "bad", "good")
     assert "good" in seen
     record = caplog.records[0]
-    assert record.levelno == logging.ERROR
+    assert (record.levelname, record.getMessage()) == ("ERROR", "pass failed")
     assert record.exc_info
+    assert record.exc_info[0] is ZeroDivisionError
 
 
 @virtual_time
-async def test_a_terminal_error_is_not_retried() -> None:
-    passes = Passes(TerminalError("no"))
-    await run(passes, 3000, "a")
-    assert len(passes.times) == 1
+async def test_a_terminal_error_is_not_retried_and_the_backoff_starts_over() -> None:
+    passes = Passes(Unreachable("x", sent=True), Unreachable("x", sent=True), TerminalError("no"))
+    controller, _ = await run(passes, 3000, "a")
+    assert len(passes.times) == 3
+    assert controller.queue.backoff.failures("a") == 0
+
+
+@virtual_time
+async def test_a_pause_asked_for_that_is_shorter_than_the_backoff_changes_nothing() -> None:
+    passes = Passes(TooManyRequests("x", 429, retry_after=0.001))
+    await run(passes, 60, "a")
+    assert passes.times[1] - passes.times[0] == pytest.approx(0.005)
 
 
 @virtual_time
@@ -148,15 +233,37 @@ async def test_a_pass_cut_short_is_owed_to_the_next_run() -> None:
 
 
 @virtual_time
-async def test_resync_enqueues_all_keys_about_every_period() -> None:
+async def test_resync_enqueues_all_keys_about_every_period_and_not_all_at_once() -> None:
+    keys = [str(number) for number in range(50)]
     passes = Passes()
     controller = Controller("c", passes, Registry(), workers=1)
     work = asyncio.ensure_future(controller.run())
-    resync = asyncio.ensure_future(controller.resync(lambda: ["a", "b"], 100.0))
-    await asyncio.sleep(89)
+    resync = asyncio.ensure_future(controller.resync(lambda: keys, 100.0))
+    await asyncio.sleep(89.9)
     assert passes.times == []
-    await asyncio.sleep(121 - 89)
-    assert len(passes.times) == 2
+    await asyncio.sleep(120.1 - 89.9)
+    assert len(passes.times) == len(keys)
+    assert 5 < passes.times[-1] - passes.times[0] <= 10, "spread over a tenth of the period"
+    await asyncio.sleep(230 - 120)
+    assert len(passes.times) == 2 * len(keys)
     resync.cancel()
     controller.queue.close()
     await work
+
+
+@virtual_time
+async def test_the_period_of_a_resync_differs_each_time_by_a_tenth_at_most() -> None:
+    """So that operators which were started together do not stay together."""
+    looks: list[float] = []
+    controller = Controller("c", Passes(), Registry(), workers=1)
+
+    def keys() -> list[str]:
+        looks.append(now())
+        return []
+
+    resync = asyncio.ensure_future(controller.resync(keys, 100.0))
+    await asyncio.sleep(10_000)
+    resync.cancel()
+    gaps = [later - sooner for sooner, later in pairwise(looks)]
+    assert 90 <= min(gaps) < 95
+    assert 105 < max(gaps) <= 110

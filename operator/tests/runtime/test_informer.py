@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -221,7 +222,7 @@ async def test_a_watch_that_ends_is_resumed_at_once_from_where_it_was() -> None:
 async def test_a_watch_that_ends_at_once_is_resumed_ever_more_slowly() -> None:
     async with informing([*LISTED, None], *([None],) * 6, [2.0, None]) as (api, _):
         await asyncio.sleep(60)
-        gaps = [later - sooner for sooner, later in zip(api.times(), api.times()[1:], strict=False)]
+        gaps = [later - sooner for sooner, later in pairwise(api.times())]
         for gap, least in zip(gaps[:7], (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4), strict=True):
             assert least <= gap <= 1.5 * least
         assert 2.1 <= gaps[7] <= 2.15, "the last one had worked for two seconds: start over"
