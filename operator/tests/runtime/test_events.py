@@ -1,12 +1,18 @@
 """Events: sent in the background, counted when they repeat, never in the way."""
 
 import asyncio
+import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
 
 from imooc_operator.runtime.events import REMEMBERED, WAITING, Event, Recorder, Reference
 from support.memory_api import MemoryApi
-from support.store import Object, Store
+from support.store import Object, Refusal, Store
 from support.virtual import virtual_time
 
 ABOUT = Reference("k8s.imooc.com/v1alpha1", "ImoocPod", "default", "web", "uid-1")
@@ -32,23 +38,58 @@ async def recording() -> AsyncIterator[tuple[Recorder, MemoryApi]]:
         task.cancel()
 
 
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+"""metav1.MicroTime."""
+
+
 @virtual_time
 async def test_an_event_has_all_that_the_api_requires() -> None:
     async with recording() as (recorder, api):
         recorder.emit(event("q" * 2000))
         await asyncio.sleep(1)
         (found,) = stored(api.store)
-        assert found["regarding"]["uid"] == "uid-1"
-        assert found["metadata"]["name"].startswith("web.")
-        assert (found["type"], found["reason"], found["action"]) == (
-            "Warning",
-            "QuotaExceeded",
-            "Reconcile",
-        )
-        assert found["reportingController"] == "k8s.imooc.com/test"
-        assert found["reportingInstance"] == "host_1"
-        assert found["eventTime"].endswith("Z")
-        assert found["note"] == "q" * 1024
+        meta, happened = found.pop("metadata"), found.pop("eventTime")
+        assert re.fullmatch("web\\.[0-9a-f]{10,20}", meta["name"])
+        assert meta["namespace"] == "default"
+        assert TIME.fullmatch(happened)
+        assert abs(datetime.fromisoformat(happened) - datetime.now(UTC)) < timedelta(minutes=5)
+        assert found == {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "reportingController": "k8s.imooc.com/test",
+            "reportingInstance": "host_1",
+            "regarding": {
+                "apiVersion": "k8s.imooc.com/v1alpha1",
+                "kind": "ImoocPod",
+                "namespace": "default",
+                "name": "web",
+                "uid": "uid-1",
+            },
+            "type": "Warning",
+            "reason": "QuotaExceeded",
+            "action": "Reconcile",
+            "note": "q" * 1024,
+        }
+
+
+@virtual_time
+async def test_a_note_is_cut_between_two_characters() -> None:
+    async with recording() as (recorder, api):
+        recorder.emit(event("é" + "x" * 1021 + "é"))
+        await asyncio.sleep(1)
+        (found,) = stored(api.store)
+        assert found["note"] == "é" + "x" * 1021
+
+
+@virtual_time
+async def test_the_name_of_an_event_on_a_long_name_is_still_a_name() -> None:
+    async with recording() as (recorder, api):
+        about = msgspec.structs.replace(ABOUT, name="n" * 253)
+        recorder.emit(Event(about, "Normal", "R", "A", ""))
+        await asyncio.sleep(1)
+        (found,) = stored(api.store)
+        assert found["metadata"]["name"].startswith("n" * 200 + ".")
+        assert len(found["metadata"]["name"]) <= 253
 
 
 @virtual_time
@@ -60,7 +101,9 @@ async def test_a_repetition_becomes_a_count() -> None:
         await asyncio.sleep(1)
         first, second = sorted(stored(api.store), key=lambda found: found["note"])
         assert "series" not in first
+        assert set(second["series"]) == {"count", "lastObservedTime"}
         assert second["series"]["count"] == 3
+        assert TIME.fullmatch(second["series"]["lastObservedTime"])
 
 
 @virtual_time
@@ -74,6 +117,25 @@ async def test_an_event_the_api_server_forgot_is_told_anew() -> None:
         await asyncio.sleep(1)
         (new,) = stored(api.store)
         assert "series" not in new
+        recorder.emit(event())
+        await asyncio.sleep(1)
+        (new,) = stored(api.store)
+        assert new["series"]["count"] == 2
+
+
+@virtual_time
+async def test_a_count_that_fails_makes_no_second_event() -> None:
+    async with recording() as (recorder, api):
+        recorder.emit(event())
+        await asyncio.sleep(1)
+        api.cut = True
+        recorder.emit(event())
+        await asyncio.sleep(1)
+        api.cut = False
+        recorder.emit(event())
+        await asyncio.sleep(1)
+        (found,) = stored(api.store)
+        assert found["series"]["count"] == 3, "what could not be sent has happened all the same"
 
 
 @virtual_time
@@ -89,12 +151,66 @@ async def test_an_unreachable_api_server_costs_events_and_nothing_else() -> None
         assert [found["note"] for found in stored(api.store)] == ["quota"]
 
 
+@pytest.mark.parametrize(
+    ("cut", "level", "reason"),
+    [
+        pytest.param(True, "WARNING", "cut", id="unreachable"),
+        pytest.param(
+            False, "DEBUG", "/apis/events.k8s.io/v1/namespaces/default/events: 403 ", id="refused"
+        ),
+    ],
+)
+def test_what_could_not_be_sent_is_told(
+    cut: bool, level: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A refusal only to those who look for it: the namespace may be on its way out, and so on."""
+
+    class Refusing(Store):
+        def create(self, plural: str, namespace: str, body: Object) -> Object:
+            raise Refusal(403, "Forbidden", "no")
+
+    @virtual_time
+    async def check() -> None:
+        async with recording() as (recorder, api):
+            api.cut, api.store = cut, Refusing()
+            recorder.emit(event())
+            await asyncio.sleep(1)
+
+    with caplog.at_level(logging.DEBUG, "imooc_operator"):
+        check()
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == (level, "event not sent")
+    assert vars(record)["reason"].startswith(reason)
+
+
+def test_what_is_dropped_is_told_to_those_who_look_for_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @virtual_time
+    async def check() -> None:
+        async with recording() as (recorder, _):
+            for number in range(WAITING + 1):
+                recorder.emit(event(str(number)))
+
+    with caplog.at_level(logging.DEBUG, "imooc_operator"):
+        check()
+    (record,) = caplog.records
+    assert (record.levelname, record.getMessage()) == ("DEBUG", "event dropped")
+    assert vars(record)["reason"] == "QuotaExceeded"
+
+
 @virtual_time
-async def test_memory_is_bounded() -> None:
+async def test_memory_is_bounded_and_keeps_what_was_seen_last() -> None:
     async with recording() as (recorder, api):
-        for number in range(REMEMBERED + 1):
-            recorder.emit(event(str(number)))
+
+        async def emit(note: str) -> None:
+            recorder.emit(event(note))
             await asyncio.sleep(0.001)
-        recorder.emit(event("0"))
-        await asyncio.sleep(1)
-        assert sum(found["note"] == "0" for found in stored(api.store)) == 2
+
+        for number in range(REMEMBERED):
+            await emit(str(number))
+        for note in ("0", "new", "0", "1"):
+            await emit(note)
+        notes = [found["note"] for found in stored(api.store)]
+        assert notes.count("0") == 1, "seen again before the new one came"
+        assert notes.count("1") == 2, "the one that gave way to the new one"
