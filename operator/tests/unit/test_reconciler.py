@@ -97,18 +97,20 @@ class World:
         self.store.create("imoocpods", "default", body)
         self.catch_up()
 
-    def catch_up(self) -> None:
-        """Let the watches bring all that has happened."""
+    def catch_up(self, *plurals: str) -> None:
+        """Let the watches, or those of `plurals`, bring all that has happened."""
         for watch in self.reconciler.watches:
+            if plurals and watch.resource.plural not in plurals:
+                continue
             items = self.store.all(watch.resource.plural, "default")
             decoder: Decoder[Any, Any] = watch.decoder
             raw = [decoder.object.decode(json.dumps(item)) for item in items]
             seen: list[Any] = [kept for item in raw if (kept := decoder.view(item))]
             watch.cache.replace("default", seen, self.store.revision, rewind=False)
 
-    def scale(self, replicas: int) -> None:
+    def scale(self, replicas: int, *seen_by: str) -> None:
         self.store.patch("imoocpods", "default", "web", {"spec": {"replicas": replicas}}, "")
-        self.catch_up()
+        self.catch_up(*seen_by)
 
     async def pass_(self) -> Result:
         """Make one pass, with no request yet to its account."""
@@ -263,6 +265,19 @@ async def test_finished_pods_are_told_of_and_cleaned_up_before_others_are_made()
 
 
 @virtual_time
+async def test_the_name_of_a_pod_that_is_still_ending_is_not_asked_for_again() -> None:
+    """1 → 0 → 1, and the watch of pods has told nothing of it yet."""
+    world = World(1)
+    await world.pass_()
+    world.catch_up()
+    world.store.graceful = True
+    for replicas in (0, 1):
+        world.scale(replicas, "imoocpods")
+        await world.pass_()
+    assert world.api.asked() == ["create pods", "patch status"]
+
+
+@virtual_time
 async def test_surplus_and_outdated_pods_are_no_event_each() -> None:
     world = World(2)
     await world.pass_()
@@ -376,6 +391,18 @@ async def test_a_look_up_that_fails_is_made_again() -> None:
     await world.pass_()
     assert world.api.asked() == ["get pods", "patch status"]
     assert len(world.pods()) == 1
+
+
+@virtual_time
+async def test_a_create_without_an_answer_is_looked_up_though_the_imoocpod_is_gone() -> None:
+    world = World(1)
+    world.api.after["create pods"] = once(fail(Unreachable("cut", sent=True)))
+    with pytest.raises(Unreachable):
+        await world.pass_()
+    del world.store.objects["imoocpods", "default", "web"]  # the garbage collector takes its time
+    world.catch_up()
+    assert await world.pass_() == Result()
+    assert world.api.asked() == ["get pods"]
 
 
 @virtual_time
