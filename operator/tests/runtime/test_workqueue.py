@@ -172,3 +172,16 @@ async def test_the_backoff_of_a_loop_is_spread() -> None:
         assert limit <= backoff.next() <= 1.5 * limit
     backoff.reset()
     assert backoff.next() <= 1.5
+
+
+@virtual_time
+async def test_a_loop_waits_a_tenth_of_a_second_doubling_to_30_and_at_most_half_as_much_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for chance, factor in ((0.0, 1.0), (1.0, 1.5)):
+        monkeypatch.setattr("random.random", lambda chance=chance: chance)
+        backoff = Backoff()
+        delays = [backoff.next() for _ in range(10)]
+        assert delays == pytest.approx(
+            [factor * d for d in (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30)]
+        )

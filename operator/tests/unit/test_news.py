@@ -5,7 +5,7 @@ import pytest
 
 from imooc_operator.kinds.imoocpod import observe
 from imooc_operator.kinds.imoocpod.api import ImoocPodStatus
-from imooc_operator.kinds.imoocpod.news import news, replaced
+from imooc_operator.kinds.imoocpod.news import News, news, replaced
 from imooc_operator.kinds.imoocpod.observe import Failure
 from imooc_operator.kinds.imoocpod.status import status_of
 from support.builders import cr, pod, seen
@@ -24,35 +24,44 @@ def status(
 
 FINE = status()
 
+QUOTA = News("Warning", "QuotaExceeded", "Reconcile", "because of QuotaExceeded")
+IMAGE = News(
+    "Warning", "ImagePullFailed", "Reconcile", "1 pods: see kubectl describe pods -l app=web"
+)
+RECOVERED = News("Normal", "Recovered", "Reconcile", "CrashLooping is over")
+REPLACING = News("Normal", "ReplacingPods", "Replace", "1 pods are of an older template")
+
 CASES = [
     pytest.param(None, FINE, [], id="made as asked"),
     pytest.param(FINE, FINE, [], id="nothing new"),
-    pytest.param(None, status(failure="QuotaExceeded"), ["QuotaExceeded"], id="trouble at once"),
-    pytest.param(FINE, status(failure="QuotaExceeded"), ["QuotaExceeded"], id="trouble"),
+    pytest.param(None, status(failure="QuotaExceeded"), [QUOTA], id="trouble at once"),
+    pytest.param(FINE, status(failure="QuotaExceeded"), [QUOTA], id="trouble"),
     pytest.param(
         status(failure="QuotaExceeded"), status(failure="QuotaExceeded"), [], id="the same trouble"
     ),
     pytest.param(
         status(failure="QuotaExceeded"),
         status(trouble="ImagePullFailed"),
-        ["ImagePullFailed"],
+        [IMAGE],
         id="another trouble",
     ),
-    pytest.param(status(trouble="CrashLooping"), FINE, ["Recovered"], id="recovery"),
-    pytest.param(FINE, status(old=True), ["ReplacingPods"], id="a new template"),
+    pytest.param(status(trouble="CrashLooping"), FINE, [RECOVERED], id="recovery"),
+    pytest.param(FINE, status(old=True), [REPLACING], id="a new template"),
+    pytest.param(None, status(old=True), [REPLACING], id="a new template, no status yet"),
     pytest.param(status(old=True), status(old=True), [], id="still replacing"),
     pytest.param(status(old=True), FINE, [], id="all replaced: the status says it"),
+    pytest.param(
+        status(trouble="CrashLooping"),
+        status(old=True),
+        [RECOVERED, REPLACING],
+        id="two things at once",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("old", "new", "reasons"), CASES)
-def test_news(old: ImoocPodStatus | None, new: ImoocPodStatus, reasons: list[str]) -> None:
-    assert [item.reason for item in news(old, new)] == reasons
-
-
-def test_trouble_is_a_warning_that_says_why() -> None:
-    (item,) = news(FINE, status(failure="QuotaExceeded"))
-    assert (item.type, item.note) == ("Warning", "because of QuotaExceeded")
+@pytest.mark.parametrize(("old", "new", "told"), CASES)
+def test_news(old: ImoocPodStatus | None, new: ImoocPodStatus, told: list[News]) -> None:
+    assert list(news(old, new)) == told
 
 
 def test_a_first_degraded_condition_that_is_false_is_no_recovery() -> None:
@@ -61,8 +70,8 @@ def test_a_first_degraded_condition_that_is_false_is_no_recovery() -> None:
 
 def test_pods_that_ended_are_counted_by_how() -> None:
     pods = [pod("a", phase="Failed"), pod("b", phase="Failed"), pod("c", phase="Succeeded")]
-    assert [(item.type, item.note) for item in replaced(pods)] == [
-        ("Warning", "2 failed pods are replaced"),
-        ("Normal", "1 ended pods are replaced"),
+    assert list(replaced(pods)) == [
+        News("Warning", "PodsFailed", "Replace", "2 failed pods are replaced"),
+        News("Normal", "PodsSucceeded", "Replace", "1 ended pods are replaced"),
     ]
     assert list(replaced([])) == []

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 import pytest
 
+from imooc_operator.kinds.imoocpod.api import ImoocPodStatus
 from imooc_operator.kinds.imoocpod.observe import Failure, Observed
 from imooc_operator.kinds.imoocpod.plan import Action, CreatePod, DeletePod, SetStatus, plan
 from imooc_operator.kinds.imoocpod.status import status_of
@@ -154,3 +155,10 @@ def test_names_differ_between_imoocpods_of_one_name() -> None:
 def test_a_name_that_belongs_to_a_stranger_is_passed_over() -> None:
     first, second = names(seen(cr(2)))
     assert names(seen(cr(2), taken=frozenset({first})))[0] == second
+
+
+def test_an_operator_of_another_version_asks_for_the_same_names() -> None:
+    """During an upgrade both may act at once: that they meet in a name keeps pods from doubling."""
+    assert names(seen(cr(2))) == ["web-pod-2cd66l27", "web-pod-jvhn4r6q"]
+    reported = ImoocPodStatus(pod_names=["web-pod-a", "web-pod-b"])
+    assert names(seen(with_status(cr(1), reported))) == ["web-pod-kjplx6wc"]

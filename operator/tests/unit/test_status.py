@@ -7,60 +7,93 @@ from imooc_operator.kinds.imoocpod.observe import Failure, Observed
 from imooc_operator.kinds.imoocpod.status import same, status_of
 from support.builders import NOW, cr, pod, seen, with_status
 
-
-def verdicts(observed: Observed) -> dict[str, tuple[str, str]]:
-    assert observed.cr is not None
-    return {c.type: (c.status, c.reason) for c in status_of(observed.cr, observed).conditions}
-
+AS_EXPECTED = ("False", "AsExpected", "nothing stands in the way")
+CONVERGED = ("False", "Converged", "the pods are as the spec wants them")
 
 CASES = [
     pytest.param(
         seen(cr(1), pod("a")),
-        [("True", "AllPodsReady"), ("False", "Converged"), ("False", "AsExpected")],
+        [("True", "AllPodsReady", "1 of 1 pods are ready"), CONVERGED, AS_EXPECTED],
         id="converged",
     ),
     pytest.param(
         seen(cr(0)),
-        [("True", "AllPodsReady"), ("False", "Converged"), ("False", "AsExpected")],
+        [("True", "AllPodsReady", "0 of 0 pods are ready"), CONVERGED, AS_EXPECTED],
         id="zero",
     ),
     pytest.param(
-        seen(cr(1), pod("a", ready=False)),
-        [("False", "PodsNotReady"), ("True", "WaitingForPods"), ("False", "AsExpected")],
+        seen(cr(3), pod("a", ready=False), pod("b"), pod("c", ready=False)),
+        [
+            ("False", "PodsNotReady", "1 of 3 pods are ready"),
+            ("True", "WaitingForPods", "2 pods are not ready yet"),
+            AS_EXPECTED,
+        ],
         id="waiting",
     ),
     pytest.param(
-        seen(cr(1), pod("a", ready=False, trouble="ImagePullFailed")),
-        [("False", "PodsNotReady"), ("True", "WaitingForPods"), ("True", "ImagePullFailed")],
-        id="image",
+        seen(
+            cr(3),
+            pod("c", ready=False, trouble="CrashLooping"),
+            pod("b", ready=False, trouble="ImagePullFailed"),
+            pod("a", ready=False, trouble="ImagePullFailed"),
+        ),
+        [
+            ("False", "PodsNotReady", "0 of 3 pods are ready"),
+            ("True", "WaitingForPods", "3 pods are not ready yet"),
+            ("True", "ImagePullFailed", "2 pods: see kubectl describe pods -l app=web"),
+        ],
+        id="image, and another trouble further down the alphabet",
+    ),
+    pytest.param(
+        seen(cr(1), pod("a"), pod("b", phase="Failed", trouble="CrashLooping")),
+        [("True", "AllPodsReady", "1 of 1 pods are ready"), CONVERGED, AS_EXPECTED],
+        id="the trouble of a pod that has ended is over",
     ),
     pytest.param(
         seen(cr(2), pod("a"), pod("b", template="old")),
-        [("False", "PodsOutdated"), ("True", "ReplacingPods"), ("False", "AsExpected")],
+        [
+            ("False", "PodsOutdated", "2 of 2 pods are ready, 1 of an older template"),
+            ("True", "ReplacingPods", "1 pods are of an older template"),
+            AS_EXPECTED,
+        ],
         id="rolling",
     ),
     pytest.param(
         seen(cr(2), pod("a"), failure=Failure("QuotaExceeded", "no more")),
-        [("False", "PodsNotReady"), ("True", "Retrying"), ("True", "QuotaExceeded")],
+        [
+            ("False", "PodsNotReady", "1 of 2 pods are ready"),
+            ("True", "Retrying", "1 of 2 pods exist"),
+            ("True", "QuotaExceeded", "no more"),
+        ],
         id="quota",
     ),
     pytest.param(
         seen(cr(1), pod("a"), pod("b"), failure=Failure("NotPermitted", "no delete")),
-        [("False", "TooManyPods"), ("True", "Retrying"), ("True", "NotPermitted")],
+        [
+            ("False", "TooManyPods", "2 pods, 1 wanted"),
+            ("True", "Retrying", "2 of 1 pods exist"),
+            ("True", "NotPermitted", "no delete"),
+        ],
         id="cannot delete",
     ),
     pytest.param(
         seen(cr(spec=None, invalid="replicas: wrong"), pod("a")),
-        [("Unknown", "InvalidSpec"), ("False", "InvalidSpec"), ("True", "InvalidSpec")],
+        [
+            ("Unknown", "InvalidSpec", "replicas: wrong"),
+            ("False", "InvalidSpec", "the spec must be corrected first"),
+            ("True", "InvalidSpec", "replicas: wrong"),
+        ],
         id="invalid",
     ),
 ]
 
 
 @pytest.mark.parametrize(("observed", "expected"), CASES)
-def test_conditions(observed: Observed, expected: list[tuple[str, str]]) -> None:
-    kinds = ("Ready", "Progressing", "Degraded")
-    assert verdicts(observed) == dict(zip(kinds, expected, strict=True))
+def test_conditions(observed: Observed, expected: list[tuple[str, str, str]]) -> None:
+    assert observed.cr is not None
+    conditions = status_of(observed.cr, observed).conditions
+    assert [c.type for c in conditions] == ["Ready", "Progressing", "Degraded"]
+    assert [(c.status, c.reason, c.message) for c in conditions] == expected
 
 
 def test_counts_what_is_active_and_what_is_ready() -> None:
