@@ -70,9 +70,10 @@ async def test_status_and_text(request_: bytes, first: str, body: str) -> None:
 
 
 async def test_a_slow_client_is_left_after_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TIMEOUT", 0.05)
     async with serving() as endpoint:
-        assert await talk(endpoint, b"GET /a HT") == b""
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "TIMEOUT", 0.05)
+            assert await talk(endpoint, b"GET /a HT") == b""
         assert (await talk(endpoint, get("/a"))).startswith(b"HTTP/1.1 200")
 
 

@@ -49,7 +49,32 @@ def waiting(reason: str) -> list[dict[str, Any]]:
 
 
 CASES = [
-    pytest.param({}, {"phase": "Running", "ready": False, "trouble": ""}, id="plain"),
+    pytest.param(
+        {},
+        {
+            "namespace": "n",
+            "name": "p",
+            "owner_uid": "cr-1",
+            "owner_name": "web",
+            "phase": "Running",
+            "ready": False,
+            "scheduled": True,
+            "terminating": False,
+            "template": "",
+            "trouble": "",
+        },
+        id="plain",
+    ),
+    pytest.param(
+        {"metadata_uid": "u", "metadata_resourceVersion": "7", "metadata_creationTimestamp": "t"},
+        {"uid": "u", "revision": 7, "created": "t"},
+        id="made",
+    ),
+    pytest.param(
+        {"metadata_annotations": {"k8s.imooc.com/template": "hash", "other": "x"}},
+        {"template": "hash"},
+        id="template",
+    ),
     pytest.param(
         {"status_conditions": [{"type": "Ready", "status": "True"}]}, {"ready": True}, id="ready"
     ),
@@ -68,6 +93,27 @@ CASES = [
     ),
     pytest.param(
         {"status_containerStatuses": waiting("ContainerCreating")}, {"trouble": ""}, id="creating"
+    ),
+    pytest.param({"status_containerStatuses": [{"name": "c"}]}, {"trouble": ""}, id="no state"),
+    pytest.param(
+        {"status_containerStatuses": [{"name": "c", "state": {"running": {}}}]},
+        {"trouble": ""},
+        id="running",
+    ),
+    pytest.param(
+        {"status_containerStatuses": [*waiting("ContainerCreating"), *waiting("ErrImagePull")]},
+        {"trouble": "ImagePullFailed"},
+        id="the second container",
+    ),
+    pytest.param(
+        {"status_conditions": [{"type": "PodScheduled", "status": "True"}]},
+        {"trouble": "", "ready": False},
+        id="placed",
+    ),
+    pytest.param(
+        {"status_conditions": [{"type": "X", "status": "True", "reason": "Unschedulable"}]},
+        {"trouble": ""},
+        id="a condition of someone else's",
     ),
     pytest.param(
         {"status_containerStatuses": waiting("CrashLoopBackOff")},

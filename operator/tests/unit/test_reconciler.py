@@ -189,6 +189,15 @@ def test_from_zero_pods_come_first_and_one_status_says_so(told: Told) -> None:
 
 
 @virtual_time
+async def test_a_change_of_a_pod_concerns_the_imoocpod_that_controls_it() -> None:
+    world = World(1)
+    await world.pass_()
+    _, pods = world.reconciler.watches
+    (kept,) = pods.cache.indexed(world.cr()["metadata"]["uid"])
+    assert pods.key(kept) == KEY
+
+
+@virtual_time
 async def test_nothing_is_asked_for_a_key_without_an_imoocpod() -> None:
     world = World(3)
     world.store.delete("imoocpods", "default", "web", {})

@@ -70,7 +70,7 @@ class Reconciler:
         pod_image: str,
         now: Callable[[], str],
         emit: Callable[[Event], None],
-        dry_run: bool = False,
+        dry_run: bool,
     ) -> None:
         """`scope_of` maps a namespace to the informer scope it is in; `now` is RFC 3339 in UTC.
 
