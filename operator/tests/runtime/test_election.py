@@ -275,6 +275,7 @@ class Told:
         return [(r.levelname, *(vars(r)[field] for field in fields)) for r in found]
 
 
+@pytest.mark.usefixtures("two_hours_east")
 @virtual_time
 async def test_the_lease_is_as_other_programs_know_it() -> None:
     async with candidates("a") as (store, _):

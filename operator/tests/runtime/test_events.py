@@ -42,6 +42,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 """metav1.MicroTime."""
 
 
+@pytest.mark.usefixtures("two_hours_east")
 @virtual_time
 async def test_an_event_has_all_that_the_api_requires() -> None:
     async with recording() as (recorder, api):

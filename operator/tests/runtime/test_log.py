@@ -3,7 +3,6 @@
 import json
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,16 +22,6 @@ def record(message: str = "pods created", **extra: object) -> logging.LogRecord:
     if "error" in extra:
         made.exc_info = sys.exc_info()
     return made
-
-
-@pytest.fixture
-def two_hours_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A machine whose clock on the wall is two hours ahead of UTC."""
-    monkeypatch.setenv("TZ", "EET-2")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
 
 
 @pytest.fixture

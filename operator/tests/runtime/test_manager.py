@@ -348,6 +348,17 @@ async def test_health_looks_at_watches_lease_and_passes() -> None:
 
 
 @virtual_time
+async def test_a_dead_watch_of_the_lease_is_a_fault() -> None:
+    world = World(election=True)
+    held = {"holderIdentity": "b", "leaseDurationSeconds": 100_000}
+    world.store.create("leases", "home", {"metadata": {"name": "lease"}, "spec": held})
+    world.api.pace = 5
+    async with running(world):
+        await asyncio.sleep(310)
+        assert world.health.live()[-1] == "leases in home: nothing for 310 s"
+
+
+@virtual_time
 async def test_without_an_election_no_lease_is_followed_or_shown() -> None:
     world = World()
     world.api.pace = 5

@@ -53,6 +53,10 @@ async def test_a_delayed_add_comes_in_time_and_the_earliest_counts() -> None:
     assert await queue.get() == "a"
     assert now() == 4
     queue.done("a")
+    queue.add_after("a", 20)
+    assert await queue.get() == "a"
+    assert now() == 24, "the others were void"
+    queue.done("a")
     await asyncio.sleep(20)
     assert len(queue) == 0
 
@@ -61,7 +65,9 @@ async def test_a_delayed_add_comes_in_time_and_the_earliest_counts() -> None:
 async def test_no_delay_is_a_plain_add() -> None:
     queue = WorkQueue[str]()
     queue.add_after("a", 0)
-    assert len(queue) == 1
+    queue.add_after("b", -1)
+    assert len(queue) == 2
+    assert [await queue.get(), await queue.get()] == ["a", "b"]
 
 
 @virtual_time

@@ -144,23 +144,42 @@ def imoocpod(**fields: Any) -> api.ImoocPod:
     return api.view(msgspec.json.decode(json.dumps(raw | fields), type=api.RawImoocPod))
 
 
+def test_an_imoocpod_is_kept_with_what_is_needed_of_its_metadata() -> None:
+    meta = {"name": "web", "namespace": "n", "uid": "u", "resourceVersion": "5", "generation": 3}
+    kept = imoocpod(metadata=meta, spec={"replicas": 1}, status={"replicas": 2})
+    assert kept == api.ImoocPod(
+        namespace="n",
+        name="web",
+        uid="u",
+        revision=5,
+        generation=3,
+        deleting=False,
+        spec=api.ImoocPodSpec(replicas=1),
+        invalid="",
+        status=api.ImoocPodStatus(replicas=2),
+    )
+    assert imoocpod(metadata={**meta, "deletionTimestamp": "t"}, spec={"replicas": 1}).deleting
+
+
 @pytest.mark.parametrize(
-    "spec",
+    ("spec", "fault"),
     [
-        pytest.param({}, id="replicas missing"),
-        pytest.param({"replicas": "three"}, id="wrong type"),
-        pytest.param({"replicas": -1}, id="negative"),
-        pytest.param({"replicas": 10**9}, id="huge"),
-        pytest.param({"replicas": None}, id="null"),
-        pytest.param({"replicas": 1, "command": "sleep"}, id="command is no list"),
-        pytest.param({"replicas": 1, "image": " "}, id="blank image"),
-        pytest.param([], id="spec is no object"),
+        pytest.param({}, "missing required field `replicas`", id="replicas missing"),
+        pytest.param({"replicas": "three"}, "got `str` - at `$.replicas`", id="wrong type"),
+        pytest.param({"replicas": -1}, "`int` >= 0 - at `$.replicas`", id="negative"),
+        pytest.param({"replicas": 10**9}, "`int` <= 1000 - at `$.replicas`", id="huge"),
+        pytest.param({"replicas": None}, "got `null` - at `$.replicas`", id="null"),
+        pytest.param(
+            {"replicas": 1, "command": "sleep"}, "got `str` - at `$.command`", id="command no list"
+        ),
+        pytest.param({"replicas": 1, "image": " "}, "regex", id="blank image"),
+        pytest.param([], "Expected `object`, got `array`", id="spec is no object"),
     ],
 )
-def test_a_spec_that_breaks_the_types_is_reported_and_stops_nothing(spec: Any) -> None:
+def test_a_spec_that_breaks_the_types_is_reported_and_stops_nothing(spec: Any, fault: str) -> None:
     kept = imoocpod(spec=spec)
     assert kept.spec is None
-    assert kept.invalid
+    assert fault in kept.invalid
     assert kept.uid == "u"
 
 

@@ -610,6 +610,28 @@ async def test_no_pod_is_made_for_a_spec_that_breaks_the_types() -> None:
     assert world.told[0].reason == "InvalidSpec"
 
 
+@virtual_time
+async def test_nothing_is_kept_of_an_imoocpod_that_is_gone() -> None:
+    """Or memory would grow with all that ever was."""
+    world = World(2)
+
+    def occupy(request: Request) -> None:
+        meta = {"name": request.body["metadata"]["name"]}
+        world.store.create("pods", "default", {"metadata": meta})
+        raise Unreachable("cut", sent=True)
+
+    world.api.before["create pods"] = once(occupy)
+    with pytest.raises(Unreachable):
+        await world.pass_()
+    world.api.before["patch status"] = once(fail(Conflict("w", 409)))
+    await world.pass_()
+    world.store.delete("imoocpods", "default", "web", {})
+    world.catch_up()
+    await world.pass_()
+    held = {name: kept for name, kept in vars(world.reconciler).items() if "watches" not in name}
+    assert [n for n, kept in held.items() if isinstance(kept, dict | set) and KEY in kept] == []
+
+
 def test_a_dry_run_tells_its_plan_and_writes_nothing(told: Told) -> None:
     @virtual_time
     async def check() -> None:

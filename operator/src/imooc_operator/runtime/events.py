@@ -106,7 +106,7 @@ class Recorder:
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": about.namespace},
+            "metadata": {"name": name},
             "eventTime": _now(),
             **self._source,
             "regarding": about,

@@ -181,7 +181,6 @@ class Reconciler:
             await self._refresh(key)
         for name in sorted(self._unsure.get(key, ())):
             await self._look_up(key, name)
-            self._unsure[key].discard(name)
         self._unsure.pop(key, None)
 
     async def _refresh(self, key: Key) -> None:
