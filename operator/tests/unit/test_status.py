@@ -124,3 +124,11 @@ def test_time_alone_is_no_reason_to_write() -> None:
     assert same(after, before)
     assert not same(msgspec.structs.replace(after, ready_replicas=0), before)
     assert not same(before, None)
+
+
+def test_a_condition_that_says_something_else_is_written() -> None:
+    quota, image = (
+        status_of(cr(1), seen(cr(1), failure=Failure(reason, "no")))
+        for reason in ("QuotaExceeded", "AdmissionDenied")
+    )
+    assert not same(quota, image)
