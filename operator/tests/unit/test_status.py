@@ -45,6 +45,15 @@ CASES = [
         id="image, and another trouble further down the alphabet",
     ),
     pytest.param(
+        seen(cr(2), pod("a"), pod("b", ready=False, trouble="Unschedulable")),
+        [
+            ("False", "PodsNotReady", "1 of 2 pods are ready"),
+            ("True", "WaitingForPods", "1 pods are not ready yet"),
+            ("True", "Unschedulable", "1 pods: see kubectl describe pods -l app=web"),
+        ],
+        id="one pod in trouble",
+    ),
+    pytest.param(
         seen(cr(1), pod("a"), pod("b", phase="Failed", trouble="CrashLooping")),
         [("True", "AllPodsReady", "1 of 1 pods are ready"), CONVERGED, AS_EXPECTED],
         id="the trouble of a pod that has ended is over",
