@@ -75,10 +75,12 @@ async def test_every_pass_is_counted_and_timed_by_its_outcome() -> None:
         await asyncio.sleep(2)
         return await outcomes(key)
 
-    controller, registry = await run(slow, 60, "a")
+    registry = Registry()
     controller = Controller("c", slow, registry, workers=1)
     work = asyncio.ensure_future(controller.run())
-    for key in ("a", "b", "c"):
+    controller.queue.add("a")
+    await asyncio.sleep(30)
+    for key in ("b", "c", "d"):
         controller.queue.add(key)
     await asyncio.sleep(3)
     assert shown(registry) == {
@@ -89,6 +91,7 @@ async def test_every_pass_is_counted_and_timed_by_its_outcome() -> None:
         'controller_runtime_reconcile_errors_total{controller="c"}': 1,
         'controller_runtime_reconcile_time_seconds_count{controller="c"}': 4,
         'controller_runtime_reconcile_time_seconds_sum{controller="c"}': 8,
+        'workqueue_adds_total{name="c"}': 6,
         'workqueue_queue_duration_seconds_count{name="c"}': 5,
         'workqueue_queue_duration_seconds_sum{name="c"}': 2,
         'workqueue_retries_total{name="c"}': 1,

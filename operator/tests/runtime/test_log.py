@@ -76,6 +76,8 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     """The root logger, which is as it was afterwards."""
     for switch in ("logThreads", "logProcesses", "logMultiprocessing"):
         monkeypatch.setattr(logging, switch, True)
+    for other in ("logAsyncioTasks", "_srcfile"):
+        monkeypatch.setattr(logging, other, getattr(logging, other, True), raising=False)
     logger = logging.getLogger()
     handlers, level = logger.handlers[:], logger.level
     yield logger
@@ -106,7 +108,12 @@ def test_the_console_is_chosen_by_its_name(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.usefixtures("root")
-def test_no_record_costs_the_system_calls_that_thread_and_process_take() -> None:
+def test_no_record_costs_what_thread_process_and_source_line_take(
+    caplog: pytest.LogCaptureFixture, root: logging.Logger
+) -> None:
     configure("json", "info")
-    made = logging.LogRecord("x", logging.INFO, "", 0, "m", None, None)
+    root.addHandler(caplog.handler)
+    logging.getLogger("imooc_operator.x").info("hello")
+    (made,) = caplog.records
     assert (made.thread, made.process, made.processName) == (None, None, None)
+    assert made.filename == "(unknown file)"

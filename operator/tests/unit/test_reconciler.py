@@ -5,11 +5,13 @@ The caches are filled by hand, as far as the watch is to have come.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from imooc_operator.client.api import MERGE_PATCH
 from imooc_operator.client.errors import (
     AlreadyExists,
     ApiError,
@@ -49,29 +51,39 @@ class Api(MemoryApi):
         """Return the requests in short form, of these verbs or of all."""
         return [_short(r) for r in self.requests if not verbs or r.verb in verbs]
 
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        return await self._hooked("GET", path, b"{}", super().get(path, query))
+
+    async def create(self, path: str, body: bytes) -> bytes:
+        return await self._hooked("POST", path, body, super().create(path, body))
+
+    async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
+        return await self._hooked("PATCH", path, body, super().patch(path, body, content_type))
+
     async def delete(self, path: str, body: bytes) -> bytes:
-        return self._done(self._asked("DELETE", path, {}, body))
+        return await self._hooked("DELETE", path, body, self._delete(path, body))
 
-    def _asked(self, *arguments: Any) -> Request:
-        request = super()._asked(*arguments)
-        self.requests.append(request)
-        return request
-
-    def _done(self, request: Request) -> bytes:
-        if hook := self.before.get(_short(request)):
-            hook(request)
-        answer = self._deleted(request) if request.verb == "delete" else super()._done(request)
-        if hook := self.after.get(_short(request)):
-            hook(request)
-        return answer
-
-    def _deleted(self, request: Request) -> bytes:
+    async def _delete(self, path: str, body: bytes) -> bytes:
+        request = Request("DELETE", path, {}, json.loads(body), {})
         where = (request.plural, request.namespace, request.name)
         try:
             return json.dumps(self.store.delete(*where, request.body)).encode()
         except Refusal as error:
             status = {"reason": error.reason, "message": str(error)}
-            raise refusal(request.path, error.code, json.dumps(status).encode()) from error
+            raise refusal(path, error.code, json.dumps(status).encode()) from error
+
+    async def _hooked(
+        self, method: str, path: str, body: bytes, applied: Coroutine[Any, Any, bytes]
+    ) -> bytes:
+        request = Request(method, path, {}, json.loads(body), {})
+        self.requests.append(request)
+        with closing(applied):
+            if hook := self.before.get(_short(request)):
+                hook(request)
+            answer = await applied
+        if hook := self.after.get(_short(request)):
+            hook(request)
+        return answer
 
 
 def _short(request: Request) -> str:
@@ -247,8 +259,8 @@ async def test_a_deleted_pod_that_the_answer_does_not_show_is_gone(
     answer: Callable[[Object], Object],
 ) -> None:
     class Other(Api):
-        def _deleted(self, request: Request) -> bytes:
-            return json.dumps(answer(json.loads(super()._deleted(request)))).encode()
+        async def delete(self, path: str, body: bytes) -> bytes:
+            return json.dumps(answer(json.loads(await super().delete(path, body)))).encode()
 
     world = World(1, api=Other)
     await world.pass_()
