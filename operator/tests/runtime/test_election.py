@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from imooc_operator.client.api import MERGE_PATCH
-from imooc_operator.client.errors import ApiError, Forbidden, ServerFailure
+from imooc_operator.client.errors import ApiError, Conflict, Forbidden, ServerFailure
 from imooc_operator.runtime.election import Election, Pace
 from support.memory_api import MemoryApi
 from support.store import Object, Store
@@ -27,8 +27,13 @@ class Api(MemoryApi):
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.error: ApiError | None = None
-        self.hangs = self.blind = False
+        self.hangs = self.blind = self.unreadable = False
         self.writes: list[float] = []
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        if self.unreadable:
+            raise ServerFailure("GET", 500)
+        return await super().get(path, query)
 
     async def create(self, path: str, body: bytes) -> bytes:
         await self._written()
@@ -527,6 +532,19 @@ async def test_a_standby_that_sees_nothing_loses_the_race_and_looks() -> None:
         a.kill()
         await asyncio.sleep(40)
         assert leaders(b) == [b]
+
+
+@virtual_time
+async def test_a_lost_race_whose_winner_cannot_be_read_is_tried_again() -> None:
+    store = Store()
+    a = Candidate(store, "a")
+    a.api.error, a.api.unreadable = Conflict("POST", 409), True
+    async with until_killed(a):
+        await asyncio.sleep(10)
+        assert not a.leading.done()
+        a.api.error = None
+        await asyncio.sleep(3)
+        assert leaders(a) == [a]
 
 
 @virtual_time
