@@ -203,3 +203,27 @@ def test_one_bad_object_does_not_spoil_a_list() -> None:
     bad, good = [api.view(item) for item in page.items]
     assert bad.spec is None
     assert good.spec is not None
+
+
+def test_what_many_objects_say_is_in_memory_once() -> None:
+    said = {"reason": "AllPodsReady", "message": "3 of 3", "lastTransitionTime": "2026"}
+    conditions = [{"type": "Ready", "status": "True", **said}]
+    meta = {"name": "web", "namespace": "n", "uid": "cr-1"}
+    one, other = (
+        imoocpod(metadata=meta, spec={"replicas": 3}, status={"conditions": conditions})
+        for _ in range(2)
+    )
+    assert one == other
+    assert one.namespace is other.namespace
+    assert one.uid is other.uid
+    assert one.status is not None
+    assert other.status is not None
+    (a,), (b,) = one.status.conditions, other.status.conditions
+    assert (a.reason, a.message, a.last_transition_time) == tuple(said.values())
+    assert a.reason is b.reason
+    assert a.message is b.message
+    assert a.last_transition_time is b.last_transition_time
+    child = pod()
+    assert child is not None
+    assert child.owner_uid is one.uid
+    assert child.namespace is one.namespace
