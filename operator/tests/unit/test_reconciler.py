@@ -547,6 +547,19 @@ async def test_a_look_at_the_imoocpod_that_fails_is_made_again_first() -> None:
 
 
 @virtual_time
+async def test_a_status_that_an_older_crd_cuts_is_written_once_a_pass() -> None:
+    class OlderCrd(Api):
+        async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
+            known = json.loads(body)
+            del known["status"]["selector"]
+            return await super().patch(path, json.dumps(known).encode(), content_type)
+
+    world = World(1, api=OlderCrd)
+    assert await world.pass_() == Result()
+    assert world.api.asked() == ["create pods", "patch status"]
+
+
+@virtual_time
 async def test_after_eight_plans_it_is_the_turn_of_others() -> None:
     world = World(0)
     world.api.before["patch status"] = fail(Conflict("w", 409))
