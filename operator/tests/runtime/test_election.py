@@ -29,6 +29,7 @@ class Api(MemoryApi):
         self.error: ApiError | None = None
         self.hangs = self.blind = self.unreadable = False
         self.writes: list[float] = []
+        self.queries: list[Mapping[str, str]] = []
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         if self.unreadable:
@@ -46,6 +47,7 @@ class Api(MemoryApi):
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
     ) -> AsyncGenerator[bytes, None]:
+        self.queries.append(query)
         async for lines in super().watch(path, query, silence=silence):
             if not self.blind:
                 yield lines
@@ -197,7 +199,7 @@ async def test_a_lease_that_someone_else_took_is_given_up() -> None:
         body = {"spec": {"holderIdentity": "thief"}}
         store.patch("leases", "home", "lease", body, "")
         await asyncio.sleep(3)
-        assert not a.election.leading
+        assert a.election.leading is False
         await asyncio.sleep(20)
         assert len(a.led) == 2, "the thief did not renew"
 
@@ -218,6 +220,7 @@ async def test_a_standby_resigns_at_once() -> None:
         await b.stop()
         assert now() == pytest.approx(began, abs=STEP)
         assert a.election.leading
+        assert b.led == []
 
 
 @virtual_time
@@ -531,6 +534,24 @@ async def test_a_standby_that_sees_nothing_loses_the_race_and_looks() -> None:
         assert lease(store)["leaseTransitions"] == 0
         a.kill()
         await asyncio.sleep(40)
+        assert leaders(b) == [b]
+
+
+@virtual_time
+async def test_no_lease_but_its_own_is_watched() -> None:
+    """It has no right to others."""
+    async with candidates("a") as (_, (a,)):
+        assert {query["fieldSelector"] for query in a.api.queries} == {"metadata.name=lease"}
+
+
+@virtual_time
+async def test_to_look_at_a_lease_that_has_not_changed_is_no_sign_of_life() -> None:
+    async with candidates("a", "b") as (_, (a, b)):
+        a.kill()
+        b.api.error = Conflict("PATCH", 409)
+        await asyncio.sleep(20)
+        b.api.error = None
+        await asyncio.sleep(3)
         assert leaders(b) == [b]
 
 
