@@ -129,6 +129,7 @@ def test_an_own_write_the_watch_has_passed_brings_no_ghost() -> None:
     cache.apply("n", "n/a", "u", Thing("a", 8), 8)
     cache.apply("n", "n/a", "u", None, 9)
     cache.learn(Thing("a", 8), "n")
+    cache.learn(Thing("a", 9), "n")  # the answer to a delete carries the revision of the end
     assert cache.get("n/a") is None
 
 
@@ -170,3 +171,7 @@ def test_the_index_follows_a_change_of_its_value() -> None:
     cache.apply("n", "n/a", "u", moved, 6)
     assert cache.indexed("o") == []
     assert cache.indexed("p") == [moved]
+    own = Thing("a", 8, owner="q")
+    cache.learn(own, "n")
+    assert cache.indexed("p") == []
+    assert cache.indexed("q") == [own]
