@@ -49,7 +49,7 @@ def test_a_list_of_one_namespace_leaves_the_others() -> None:
 
 def test_an_older_list_is_refused_until_it_is_believed() -> None:
     cache, changes = cache_at(5, Thing("a", 4))
-    with pytest.raises(Regression):
+    with pytest.raises(Regression, match="list at 3, but 5 was seen"):
         cache.replace("n", [], 3, rewind=False)
     assert len(cache) == 1
     old = Thing("a", 2)
@@ -175,3 +175,17 @@ def test_the_index_follows_a_change_of_its_value() -> None:
     cache.learn(own, "n")
     assert cache.indexed("p") == []
     assert cache.indexed("q") == [own]
+
+
+def test_a_list_at_the_revision_that_was_seen_counts() -> None:
+    cache, _ = cache_at(5, Thing("a", 5))
+    cache.replace("n", [], 5, rewind=False)
+    assert len(cache) == 0
+
+
+def test_a_list_of_the_past_that_is_believed_takes_what_it_does_not_hold() -> None:
+    a, b = Thing("a", 4), Thing("b", 5)
+    cache, changes = cache_at(5, a, b)
+    cache.replace("n", [Thing("a", 2)], 3, rewind=True)
+    assert (b, None) in changes
+    assert cache.keys() == ["n/a"]
