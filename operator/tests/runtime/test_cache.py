@@ -189,3 +189,10 @@ def test_a_list_of_the_past_that_is_believed_takes_what_it_does_not_hold() -> No
     cache.replace("n", [Thing("a", 2)], 3, rewind=True)
     assert (b, None) in changes
     assert cache.keys() == ["n/a"]
+
+
+def test_a_list_of_all_namespaces_takes_what_is_gone_from_any() -> None:
+    cache, _ = cache_at(5, Thing("a", 4), scope="")
+    assert (cache.revision("n"), cache.revision("")) == (0, 5)
+    cache.replace("", [], 6, rewind=False)
+    assert len(cache) == 0
