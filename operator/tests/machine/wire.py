@@ -83,7 +83,8 @@ class Wire(MemoryApi):
         """All that was ever said, by uid: a pass that has begun goes on with what it knew."""
         self._conditions = conditions
         self._inspect = inspect
-        self._ended: set[str] = set()
+        self.ended: dict[str, float] = {}
+        """When it was said of each uid that it is gone."""
 
     async def carry(self, request: Request) -> bytes:
         self._inspect(self, request)
@@ -186,10 +187,10 @@ class Wire(MemoryApi):
 
     def _note(self, obj: Object, *, ended: bool = False) -> None:
         uid = obj["metadata"].get("uid")
-        if obj.get("kind") not in KINDS.values() or uid in self._ended:
+        if obj.get("kind") not in KINDS.values() or uid in self.ended:
             return
         if ended:
-            self._ended.add(uid)
+            self.ended[uid] = asyncio.get_running_loop().time()
             self.told.pop(uid, None)
         elif uid not in self.told or _revision(obj) >= _revision(self.told[uid]):
             self.told[uid] = obj

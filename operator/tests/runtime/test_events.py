@@ -157,7 +157,10 @@ async def test_an_unreachable_api_server_costs_events_and_nothing_else() -> None
     [
         pytest.param(True, "WARNING", "cut", id="unreachable"),
         pytest.param(
-            False, "DEBUG", "/apis/events.k8s.io/v1/namespaces/default/events: 403 ", id="refused"
+            False,
+            "DEBUG",
+            "POST /apis/events.k8s.io/v1/namespaces/default/events: 403 ",
+            id="refused",
         ),
     ],
 )

@@ -3,6 +3,7 @@
 The caches are filled by hand, as far as the watch is to have come.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
@@ -23,7 +24,7 @@ from imooc_operator.client.errors import (
     Unreachable,
     refusal,
 )
-from imooc_operator.kinds.imoocpod.reconciler import Reconciler
+from imooc_operator.kinds.imoocpod.reconciler import TRUCE, Reconciler
 from imooc_operator.runtime.controller import Result, TerminalError
 from imooc_operator.runtime.events import Event, Reference
 from imooc_operator.runtime.informer import Decoder
@@ -475,6 +476,7 @@ async def test_a_name_that_is_someone_elses_is_passed_over_from_then_on(
     world.store.delete("pods", "default", made, {})
     world.store.patch("imoocpods", "default", "web", {"status": {"podNames": []}}, "status")
     world.catch_up()
+    await asyncio.sleep(TRUCE)
     await world.pass_()
     assert world.api.asked() == ["create pods", "patch status"]
     assert world.api.requests[0].body["metadata"]["name"] != taken

@@ -105,6 +105,10 @@ class ServerFailure(Refused):
     outcome_unknown = True
 
 
+FAILURES = (ApiError, msgspec.DecodeError)
+"""What a request may end in: no answer, a refusal, or the answer of something in between."""
+
+
 class _Cause(msgspec.Struct):
     reason: str = ""
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from imooc_operator.client.errors import ApiError
+from imooc_operator.client.errors import FAILURES
 
 from .log import pass_id
 from .metrics import Registry
@@ -127,10 +127,10 @@ class Controller:
             self._errors.inc(self.name)
             self._outcomes.inc(self.name, "error")
             log.log(
-                logging.WARNING if isinstance(error, ApiError) else logging.ERROR,
+                logging.WARNING if isinstance(error, FAILURES) else logging.ERROR,
                 "pass failed",
                 extra={"key": key, "reason": str(error), "delay": round(delay, 3)},
-                exc_info=None if isinstance(error, ApiError) else error,
+                exc_info=None if isinstance(error, FAILURES) else error,
             )
         else:
             backoff.forget(key)

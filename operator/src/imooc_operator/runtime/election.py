@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from imooc_operator.client.api import ApiClient, Resource
-from imooc_operator.client.errors import ApiError, Conflict, NotFound
+from imooc_operator.client.errors import FAILURES, Conflict, NotFound
 
 from .cache import Cache
 from .informer import Decoder, Informer
@@ -28,9 +28,6 @@ from .rights import Right
 log = logging.getLogger(__name__)
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
-
-FAILURES = (ApiError, msgspec.DecodeError)
-"""What a request may end in: no answer, a refusal, or an answer of someone in between."""
 
 
 def rights(name: str) -> tuple[Right, ...]:

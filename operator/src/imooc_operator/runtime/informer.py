@@ -17,7 +17,7 @@ import msgspec
 
 from imooc_operator.client.api import ApiClient, Resource
 from imooc_operator.client.errors import (
-    ApiError,
+    FAILURES,
     BadRequest,
     Gone,
     Invalid,
@@ -134,7 +134,7 @@ class Informer(Generic[R, T]):
                 # A silent watch may be one from the future, after etcd was restored: a list tells.
                 self._listed = False
                 reason = str(error)
-            except (ApiError, msgspec.DecodeError) as error:
+            except FAILURES as error:
                 reason = str(error)
                 if isinstance(error, Refused):
                     self._active_at = loop.time()  # it answers; a restart would not change its mind
