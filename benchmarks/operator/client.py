@@ -1,0 +1,73 @@
+"""The user's and the observer's way to the API server: the standard library's HTTP.
+
+Invariant: nothing of the operator's own client is in it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlencode
+
+AT_ONCE = 16
+"""Requests of the user side by side: enough that no peer waits for work."""
+
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
+
+Call = tuple[str, str, bytes]
+"""Method, path, body."""
+
+
+class Refused(Exception):
+    """The API server did not do what was asked."""
+
+
+class Client:
+    """An administrator's connections, one for each thread."""
+
+    def __init__(self, port: int, certificate: Path, token: str) -> None:
+        self._port = port
+        self._tls = ssl.create_default_context(cafile=str(certificate))
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._local = threading.local()
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="user")
+
+    def call(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Return the answer's body."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect(60)
+        kind = MERGE_PATCH if method == "PATCH" else JSON
+        connection.request(method, path, body, {**self._headers, "Content-Type": kind})
+        answer = connection.getresponse()
+        content: bytes = answer.read()
+        if answer.status >= 300:
+            raise Refused(f"{method} {path}: {answer.status} {content[:500].decode()}")
+        return content
+
+    def all(self, calls: Iterable[Call]) -> None:
+        """Make all calls, some at a time."""
+        for _ in self._threads.map(lambda call: self.call(*call), calls):
+            pass
+
+    def watch(self, path: str, accept: str = JSON) -> Iterator[list[bytes]]:
+        """Yield whole lines as they arrive: first what is there, then each change, for ever."""
+        connection = self._connect(None)
+        query = urlencode({"watch": "true", "timeoutSeconds": "36000"})
+        connection.request("GET", f"{path}?{query}", headers={**self._headers, "Accept": accept})
+        answer = connection.getresponse()
+        rest = b""
+        while piece := answer.read1(1 << 20):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield lines
+        raise Refused(f"the watch of {path} ended: {answer.status} {rest[:500].decode()}")
+
+    def _connect(self, timeout: float | None) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self._port, context=self._tls, timeout=timeout
+        )

@@ -1,0 +1,3 @@
+module imooc.local/benchmarks/floor
+
+go 1.26

@@ -1,0 +1,74 @@
+"""A peer as a process: begun, ended, and what /proc says it used."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Process:
+    """One run of a program; its output goes to the end of a file."""
+
+    def __init__(self, command: list[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.started = time.monotonic()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **environment},
+                start_new_session=True,  # out of reach of the terminal's Ctrl-C
+            )
+        self._proc = Path(f"/proc/{self._process.pid}")
+
+    def cpu(self) -> float:
+        """Return the CPU seconds used, those of threads that have ended too."""
+        fields = self._read("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def cpu_fine(self) -> float:
+        """Return the CPU seconds used by the threads there are: nanoseconds, not ticks."""
+        tasks = (self._proc / "task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    def resident(self) -> float:
+        """Return the resident memory in MiB."""
+        line = next(x for x in self._read("status").splitlines() if x.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+    def settled_cpu(self, quiet: float = 1.0) -> float:
+        """Return the CPU seconds once it has used next to none for a while."""
+        used, since = self.cpu(), time.monotonic()
+        while time.monotonic() - since < quiet:
+            time.sleep(0.1)
+            if (now := self.cpu()) > used + 0.01:
+                used, since = now, time.monotonic()
+        return self.cpu()
+
+    def terminate(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        self._process.send_signal(number)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self, name: str) -> str:
+        if self._process.poll() is not None:
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}")
+        return (self._proc / name).read_text()
