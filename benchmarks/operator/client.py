@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -55,17 +56,26 @@ class Client:
         for _ in self._threads.map(lambda call: self.call(*call), calls):
             pass
 
-    def watch(self, path: str, accept: str = JSON) -> Iterator[list[bytes]]:
-        """Yield whole lines as they arrive: first what is there, then each change, for ever."""
+    def watch(self, path: str, accept: str, since: int) -> Iterator[list[bytes]]:
+        """Yield whole lines as they arrive until the API server ends the watch.
+
+        They begin after the revision `since`; 0 means first all that is there.
+        """
         connection = self._connect(None)
-        query = urlencode({"watch": "true", "timeoutSeconds": "36000"})
-        connection.request("GET", f"{path}?{query}", headers={**self._headers, "Accept": accept})
-        answer = connection.getresponse()
-        rest = b""
-        while piece := answer.read1(1 << 20):
-            *lines, rest = (rest + piece).split(b"\n")
-            yield lines
-        raise Refused(f"the watch of {path} ended: {answer.status} {rest[:500].decode()}")
+        query = {"watch": "true", "timeoutSeconds": "36000"}
+        if since:
+            query["resourceVersion"] = str(since)
+        headers = {**self._headers, "Accept": accept}
+        with closing(connection):
+            connection.request("GET", f"{path}?{urlencode(query)}", headers=headers)
+            answer = connection.getresponse()
+            rest = b""
+            while piece := answer.read1(1 << 20):
+                *lines, rest = (rest + piece).split(b"\n")
+                if lines:
+                    yield lines
+        if answer.status != 200:
+            raise Refused(f"watch {path}: {answer.status} {rest[:500].decode()}")
 
     def _connect(self, timeout: float | None) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(

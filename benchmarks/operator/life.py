@@ -83,7 +83,7 @@ class Life:
                     self.say(f"{self.peer.name}: {name}")
                     step()
         finally:
-            self.process.kill()
+            self.end()
         self.clear()
         return self.measured
 
@@ -147,7 +147,7 @@ class Life:
 
     def crash(self) -> None:
         """P3: pods vanish while nobody looks; from exec until all are back."""
-        self.process.kill()
+        self.end()
         total = self.observer.pod_count
         names = sorted(name for pods in self.observer.pods.values() for name in pods.values())
         lost = random.Random(3).sample(names, self.sizes.vanished)  # noqa: S311 - the same for all
@@ -213,7 +213,7 @@ class Life:
 
     def start_cold(self) -> None:
         """P7: a start with all these pods to list, and one object that waits for its pods."""
-        self.process.kill()
+        self.end()
         before = self.observer.pod_count
         owners = len(self.observer.owners)
         self.create(["late"])
@@ -236,6 +236,12 @@ class Life:
             self.folder / f"{peer.name}.log",
             environment(peer, self.server),
         )
+        self.observer.alive = self.process.check
+
+    def end(self) -> None:
+        """End the peer as a power cut does."""
+        self.observer.alive = lambda: None
+        self.process.kill()
 
     def create(self, names: list[str]) -> None:
         """Create objects."""

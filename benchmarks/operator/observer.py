@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,9 +29,14 @@ class _Reference(msgspec.Struct):
 class _Meta(msgspec.Struct, rename="camel"):
     name: str
     uid: str
+    resource_version: str
     generation: int = 0
     deletion_timestamp: str | None = None
     owner_references: list[_Reference] = []
+
+    @property
+    def revision(self) -> int:
+        return int(self.resource_version)
 
 
 class _Spec(msgspec.Struct):
@@ -98,6 +103,7 @@ class Observer:
     most_over: int = 0
     changes: list[Change] = field(default_factory=list)
     failure: Exception | None = None
+    alive: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _met: threading.Event = field(default_factory=threading.Event)
     _check: Callable[[], bool] | None = None
@@ -109,8 +115,8 @@ class Observer:
             (self.workload.path(), "application/json", self.take_owner),
             (f"/api/v1/namespaces/{NAMESPACE}/pods", _PARTIAL, self.take_pod),
         ):
-            watch = client.watch(path, accept)
-            threading.Thread(target=self._follow, args=(watch, take), daemon=True).start()
+            follow = (client, path, accept, take)
+            threading.Thread(target=self._follow, args=follow, daemon=True).start()
 
     def clear(self) -> None:
         """Forget what happened, not what is there."""
@@ -119,14 +125,20 @@ class Observer:
             self.most_over = 0
 
     def until(self, check: Callable[[], bool], within: float, what: str) -> float:
-        """Return when `check` first held: the time of the event that made it so."""
+        """Return when `check` first held: the time of the event that made it so.
+
+        `alive` is asked now and then, and raises when there is nothing to wait for any more.
+        """
         with self._lock:
             if check():
                 return time.monotonic()
             self._check = check
             self._met.clear()
-        if not self._met.wait(within):
-            raise Late(f"not within {within:g} s: {what}; {self.summary()}")
+        deadline = time.monotonic() + within
+        while not self._met.wait(0.5):
+            self.alive()
+            if time.monotonic() > deadline:
+                raise Late(f"not within {within:g} s: {what}; {self.summary()}")
         if self.failure is not None:
             raise self.failure
         return self._met_at
@@ -139,29 +151,30 @@ class Observer:
         """Return the state in a few words."""
         return f"{len(self.owners)} owners, {self.right} of them right, {self.pod_count} pods"
 
-    def take_owner(self, line: bytes, at: float) -> None:
-        """Take over one event of an owner."""
+    def take_owner(self, line: bytes, at: float) -> int:
+        """Take over one event of an owner; return its revision."""
         event = _OWNER.decode(line)
         meta = event.object.metadata
         old = self.owners.get(meta.uid)
         if event.type == "DELETED":
             self.owners.pop(meta.uid, None)
             self.right -= old is not None and old.right
-            return
+            return meta.revision
         was = old is not None and old.right
         spec, status = event.object.spec, event.object.status
         self.owners[meta.uid] = Owner(meta.name, spec.replicas, meta.generation, status, was)
         self._judge(meta.uid, at)
+        return meta.revision
 
-    def take_pod(self, line: bytes, at: float) -> None:
-        """Take over one event of a pod."""
+    def take_pod(self, line: bytes, at: float) -> int:
+        """Take over one event of a pod; return its revision."""
         event = _POD.decode(line)
         meta = event.object.metadata
         uid = next((ref.uid for ref in meta.owner_references if ref.controller), "")
         names = self.pods.setdefault(uid, {})
         if event.type == "DELETED" or meta.deletion_timestamp is not None:
             if names.pop(meta.uid, None) is None:
-                return
+                return meta.revision
             self.pod_count -= 1
             self.changes.append(Change(at, "pod gone", uid, meta.name))
         elif meta.uid not in names:
@@ -169,6 +182,7 @@ class Observer:
             self.pod_count += 1
             self.changes.append(Change(at, "pod", uid, meta.name))
         self._judge(uid, at)
+        return meta.revision
 
     def _judge(self, uid: str, at: float) -> None:
         if (owner := self.owners.get(uid)) is None:
@@ -182,14 +196,18 @@ class Observer:
             self.right += 1 if right else -1
             self.changes.append(Change(at, "right" if right else "wrong", uid))
 
-    def _follow(self, watch: Iterator[list[bytes]], take: Callable[[bytes, float], None]) -> None:
+    def _follow(
+        self, client: Client, path: str, accept: str, take: Callable[[bytes, float], int]
+    ) -> None:
+        since = 0
         try:
-            for lines in watch:
-                at = time.monotonic()
-                with self._lock:
-                    for line in lines:
-                        take(line, at)
-                    self._answer(at)
+            # The API server ends the watches of a type that was made or changed just now.
+            while True:
+                for lines in client.watch(path, accept, since):
+                    at = time.monotonic()
+                    with self._lock:
+                        since = max(since, *(take(line, at) for line in lines))
+                        self._answer(at)
         except Exception as error:
             self.failure = error
             self._met.set()

@@ -12,6 +12,10 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+class Ended(Exception):
+    """A peer does not run any more."""
+
+
 class Process:
     """One run of a program; its output goes to the end of a file."""
 
@@ -52,6 +56,11 @@ class Process:
                 used, since = now, time.monotonic()
         return self.cpu()
 
+    def check(self) -> None:
+        """Raise when it has ended."""
+        if self._process.poll() is not None:
+            raise Ended(f"{self._process.args!r} ended with {self._process.returncode}")
+
     def terminate(self) -> None:
         """Ask it to end, and wait until it has."""
         self._end(signal.SIGTERM)
@@ -69,6 +78,5 @@ class Process:
             self._process.wait()
 
     def _read(self, name: str) -> str:
-        if self._process.poll() is not None:
-            raise RuntimeError(f"{self._process.args!r} ended with {self._process.returncode}")
+        self.check()
         return (self._proc / name).read_text()

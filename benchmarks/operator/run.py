@@ -15,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from support.control_plane import ControlPlane, control_plane
+
 from benchmarks.operator import table
 from benchmarks.operator.client import Client
 from benchmarks.operator.life import QUICK, Life, Sizes
 from benchmarks.operator.observer import Observer
 from benchmarks.operator.peers import CACHE, PEERS, Peer, Server
 from benchmarks.operator.workload import IMOOCPODS, NAMESPACE, REPLICA_SETS
-from support.control_plane import ControlPlane, control_plane
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = Path(__file__).parent / "results"
@@ -46,6 +48,8 @@ def say(line: str) -> None:
 def main() -> int:
     """Return the exit status."""
     options = _options()
+    # SIGTERM unwinds like Ctrl-C does, so that no process is left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     peers = [peer for peer in PEERS if peer.name in options.peers]
     CACHE.mkdir(parents=True, exist_ok=True)
     for peer in peers:

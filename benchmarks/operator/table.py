@@ -90,9 +90,9 @@ def text(result: Mapping[str, Any]) -> str:
             continue
         cells = []
         for peer in peers:
-            cell = f"{values[peer]:.{row.digits}f}" if peer in values else "–"
+            cell = f"{values[peer]:.{row.digits}f}" if peer in values else ""
             if peer != "ours" and (share := ratio(rounds, row, peer)) is not None:
-                cell += f" (×{share:.2f})"
+                cell += f" ({share:.2f})"
             cells.append(cell)
         lines.append(f"| {row.measure} | {' | '.join(cells)} |")
     return "\n".join(lines)

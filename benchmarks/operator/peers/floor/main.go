@@ -72,7 +72,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := json.Unmarshal(content, &s.template); err != nil {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, content); err != nil {
+		log.Fatal(err)
+	}
+	if err := json.Unmarshal(compact.Bytes(), &s.template); err != nil {
 		log.Fatal(err)
 	}
 
@@ -87,21 +91,25 @@ func main() {
 	s.watch(work)
 }
 
-// watch hands on every ImoocPod that is there or comes.
+// watch hands on every ImoocPod that is there or comes; it asks again when the API server ends the
+// watch, as it does when a type is new.
 func (s *server) watch(work chan<- imoocPod) {
-	answer := s.request(http.MethodGet, "/apis/k8s.imooc.com/v1alpha1/imoocpods?watch=true", "", nil)
-	lines := bufio.NewScanner(answer.Body)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e event
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			log.Fatal(err)
-		}
-		if e.Type == "ADDED" {
-			work <- e.Object
+	seen := map[string]bool{}
+	for {
+		answer := s.request(http.MethodGet, "/apis/k8s.imooc.com/v1alpha1/imoocpods?watch=true", "", nil)
+		lines := bufio.NewScanner(answer.Body)
+		lines.Buffer(nil, 1<<20)
+		for lines.Scan() {
+			var e event
+			if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
+				log.Fatal(err)
+			}
+			if e.Type == "ADDED" && !seen[e.Object.Metadata.UID] {
+				seen[e.Object.Metadata.UID] = true
+				work <- e.Object
+			}
 		}
 	}
-	log.Fatal("the watch ended: ", lines.Err())
 }
 
 // serve creates the pods and then writes the status.

@@ -1,16 +1,15 @@
 """The controller of ImoocPods on kopf, as its documentation recommends.
 
-Handlers for create, update and resume; in-memory indices instead of reads; an event handler for the
-pods; one shared aiohttp session; uvloop; no events for log lines. Own writes that the indices do not
-show yet are remembered, so nothing is made twice.
+Handlers for create, update and resume; in-memory indices instead of reads; an event handler for
+the pods; one shared aiohttp session; uvloop; no events for log lines. Own writes that the indices
+do not show yet are remembered, so nothing is made twice.
 """
 
 import asyncio
 import json
 import os
-import random
+import secrets
 import ssl
-import string
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,7 @@ states: dict[str, State] = {}
 async def configure(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # the resource types are known and do not change
-    info = kopf.login_with_kubeconfig()
+    info = kopf.login_with_kubeconfig(settings=settings)
     memo.session = aiohttp.ClientSession(
         base_url=info.server,
         headers={"Authorization": f"Bearer {info.token}"},
@@ -164,8 +163,7 @@ async def report(session: Any, cr: Any, state: State, names: list[str]) -> None:
 
 
 def new_name(cr: Any) -> str:
-    suffix = "".join(random.choices(string.ascii_lowercase + string.digits, k=8))
-    return f"{cr['metadata']['name']}-pod-{suffix}"
+    return f"{cr['metadata']['name']}-pod-{secrets.token_hex(4)}"
 
 
 def pod(cr: Any, name: str) -> dict[str, Any]:
