@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,6 +17,9 @@ from urllib.parse import urlencode
 
 AT_ONCE = 16
 """Requests of the user side by side: enough that no peer waits for work."""
+
+IDLE = 30.0
+"""Seconds without a request after which a connection is opened anew: the API server hangs up."""
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -43,10 +47,13 @@ class Client:
         connection = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._connect(60)
+        elif time.monotonic() - self._local.used > IDLE:
+            connection.close()  # the next request opens it again
         kind = MERGE_PATCH if method == "PATCH" else JSON
         connection.request(method, path, body, {**self._headers, "Content-Type": kind})
         answer = connection.getresponse()
         content: bytes = answer.read()
+        self._local.used = time.monotonic()
         if answer.status >= 300:
             raise Refused(f"{method} {path}: {answer.status} {content[:500].decode()}")
         return content

@@ -7,15 +7,18 @@ leaves an empty namespace.
 
 from __future__ import annotations
 
+import json
 import random
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from benchmarks.operator.client import Client
 from benchmarks.operator.observer import Observer, pods_over_time, replacements
@@ -25,6 +28,9 @@ from benchmarks.operator.workload import NAMESPACE, Workload
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 REPLICAS = 3
+WARM = 3.0
+"""Seconds a standby gets to fill its caches."""
+
 NOW = b'{"gracePeriodSeconds":0}'
 
 Say = Callable[[str], None]
@@ -45,10 +51,6 @@ class Sizes:
 
 
 QUICK = Sizes(owners=30, deletions=10, vanished=20, scaled=5, pods=120, idle=3, events=300)
-
-
-class _List(msgspec.Struct):
-    items: list[dict[str, Any]]
 
 
 @dataclass
@@ -85,6 +87,10 @@ class Life:
         finally:
             self.end()
         self.clear()
+        if "P8" in self.wanted and self.peer.elects:
+            self.say(f"{self.peer.name}: P8")
+            self.change_leaders()
+            self.clear()
         return self.measured
 
     # The measures
@@ -117,6 +123,17 @@ class Life:
             "P4_requests": (self.requests() - requests - count) / count,
             "P6_small_mib": self.process.resident(),
         }
+        if "P9" in self.wanted and self.peer.name == "ours":
+            self.measured["P9_us"] = self.decode()
+
+    def decode(self) -> float:
+        """P9: in a process of its own, with a pod as it is on the API server now."""
+        pod = json.loads(self.client.call("GET", f"{PODS}?limit=1"))["items"][0]
+        program = [sys.executable, "-m", "benchmarks.operator.micro"]
+        done = subprocess.run(
+            program, input=json.dumps(pod), stdout=subprocess.PIPE, text=True, check=True
+        )
+        return float(done.stdout)
 
     def idle(self) -> None:
         """P5: nothing happens."""
@@ -226,17 +243,49 @@ class Life:
         self.measured["P7_first_pod_of_many_s"] = at - self.process.started
         self.all_right(owners + 1, "all is right after the start")
 
+    def change_leaders(self) -> None:
+        """P8: from the signal to the first pod of an object that came after it."""
+        leader, standby = self.run("--leader-elect"), None
+        try:
+            self.create(["led"])
+            self.observer.until(lambda: self.observer.pod_count > 0, 60, "someone leads")
+            for key, number in (
+                ("P8_terminated_s", signal.SIGTERM),
+                ("P8_killed_s", signal.SIGKILL),
+            ):
+                standby = self.run("--leader-elect")
+                time.sleep(WARM)
+                pods = self.observer.pod_count
+                began = time.monotonic()
+                leader.signal(number)
+                self.create([f"after-{number.name.lower()}"])
+                at = self.observer.until(partial(self.more_pods, pods), 60, "another leads")
+                self.measured[key] = at - began
+                leader, standby = standby, None
+                self.all_right(len(self.observer.owners), "all is right under the new leader")
+        finally:
+            for process in (leader, standby):
+                if process is not None:
+                    process.kill()
+
     # What they are made of
+
+    def more_pods(self, than: int) -> bool:
+        """Return whether there are more pods than that."""
+        return self.observer.pod_count > than
 
     def start(self) -> None:
         """Run the peer."""
-        peer = self.peer
-        self.process = Process(
-            peer.command(self.server),
-            self.folder / f"{peer.name}.log",
-            environment(peer, self.server),
-        )
+        self.process = self.run()
         self.observer.alive = self.process.check
+
+    def run(self, *flags: str) -> Process:
+        """Return a new process of the peer."""
+        return Process(
+            [*self.peer.command(self.server), *flags],
+            self.folder / f"{self.peer.name}.log",
+            environment(self.peer, self.server),
+        )
 
     def end(self) -> None:
         """End the peer as a power cut does."""

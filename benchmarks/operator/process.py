@@ -61,21 +61,14 @@ class Process:
         if self._process.poll() is not None:
             raise Ended(f"{self._process.args!r} ended with {self._process.returncode}")
 
-    def terminate(self) -> None:
-        """Ask it to end, and wait until it has."""
-        self._end(signal.SIGTERM)
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, and wait for nothing."""
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        self._end(signal.SIGKILL)
-
-    def _end(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.kill()
+        self._process.wait()
 
     def _read(self, name: str) -> str:
         self.check()

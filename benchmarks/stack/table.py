@@ -7,9 +7,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-BEGIN = "<!-- stack:begin -->"
-END = "<!-- stack:end -->"
-PAGE = Path(__file__).resolve().parents[1] / "README.md"
+from benchmarks import page
 
 
 def table(result: dict[str, Any]) -> str:
@@ -41,8 +39,5 @@ def table(result: dict[str, Any]) -> str:
 
 def write(results: Path) -> None:
     """Rewrite the part of the page between its markers from a file of raw results."""
-    page = PAGE.read_text()
     raw = f"Raw: [{results.name}](stack/results/{results.name})"
-    text = f"{table(json.loads(results.read_text()))}\n\n{raw}"
-    before, rest = page.split(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    page.rewrite("stack", f"{table(json.loads(results.read_text()))}\n\n{raw}")

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.stack import api_writes, run, table
+from benchmarks import page
+from benchmarks.stack import api_writes, run
 
 METRICS = """\
 # HELP apiserver_request_total Counter of requests
@@ -61,9 +62,10 @@ def test_goals_take_medians_of_times_and_the_worst_of_what_must_be_zero() -> Non
 def test_page_is_rewritten_between_its_markers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = tmp_path / "README.md"
-    page.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n")
-    monkeypatch.setattr(table, "PAGE", page)
+    begin, end = "<!-- stack:begin -->", "<!-- stack:end -->"
+    readme = tmp_path / "README.md"
+    readme.write_text(f"above\n{begin}\nold\n{end}\nbelow\n")
+    monkeypatch.setattr(page, "PAGE", readme)
     monkeypatch.setattr(run, "RESULTS", tmp_path)
     monkeypatch.setattr(run, "timed", lambda command, environment: (0.1, "a version\n"))
     node = {"reference": "node:1", "labels": {"com.imooc.images.versions": "kind=v0.33.0"}}
@@ -72,10 +74,8 @@ def test_page_is_rewritten_between_its_markers(
     run.write(rounds, run.goals(rounds), {"images": {"node": node}})
 
     (results,) = tmp_path.glob("*.json")
-    text = page.read_text()
-    assert text.startswith(f"above\n{table.BEGIN}\n| promise | measured | limit | |\n")
+    text = readme.read_text()
+    assert text.startswith(f"above\n{begin}\n| promise | measured | limit | |\n")
     assert "| second run: seconds | 5 | 8 | met |" in text
     assert "Medians of 1 rounds: floor up 30.0 s, `site.yml` 36.0 s" in text
-    assert text.endswith(
-        f"Raw: [{results.name}](stack/results/{results.name})\n{table.END}\nbelow\n"
-    )
+    assert text.endswith(f"Raw: [{results.name}](stack/results/{results.name})\n{end}\nbelow\n")
