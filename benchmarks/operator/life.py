@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.operator.client import Client
+from benchmarks.operator.lineup import Peer, Server, environment
 from benchmarks.operator.observer import Observer, pods_over_time, replacements
-from benchmarks.operator.peers import Peer, Server, environment
 from benchmarks.operator.process import Process
 from benchmarks.operator.workload import NAMESPACE, Workload
 
@@ -33,7 +33,7 @@ WARM = 3.0
 
 NOW = b'{"gracePeriodSeconds":0}'
 
-Say = Callable[[str], None]
+Say = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ class Life:
             self.begin()
             for name, step in steps.items():
                 if name == "P1" or (name in self.wanted and self.peer.repairs):
-                    self.say(f"{self.peer.name}: {name}")
+                    self.say(self.peer.name, name)
                     step()
         finally:
             self.end()
         self.clear()
         if "P8" in self.wanted and self.peer.elects:
-            self.say(f"{self.peer.name}: P8")
+            self.say(self.peer.name, "P8")
             self.change_leaders()
             self.clear()
         return self.measured
@@ -203,7 +203,7 @@ class Life:
         self.process.settled_cpu()
         self.measured["P6_large_mib"] = self.process.resident()
         if "P6-churn" in self.wanted:
-            self.say(f"{self.peer.name}: P6, {self.sizes.events} events")
+            self.say(self.peer.name, f"P6, {self.sizes.events} events")
             self.churn()
 
     def churn(self) -> None:

@@ -3,7 +3,8 @@
 
 Rounds alternate the order of the peers; all live on the same API server, one after the other. What
 takes long and varies little (idleness, the long churn, leader changes) is measured in the first
-round only. Invariant: what is compared comes from one run on one machine.
+round only. Only a whole run, of every peer and measure, is written into benchmarks/README.md and
+kept under results/. Invariant: what is compared comes from one run on one machine.
 
     python -m benchmarks.operator.run --rounds 5
 """
@@ -20,29 +21,31 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from support.control_plane import ControlPlane, control_plane
 
-from benchmarks.operator import table
+from benchmarks.operator import report, table
 from benchmarks.operator.client import Client
 from benchmarks.operator.life import QUICK, Life, Sizes
+from benchmarks.operator.lineup import CACHE, PEERS, Peer, Server
 from benchmarks.operator.observer import Observer
-from benchmarks.operator.peers import CACHE, PEERS, Peer, Server
 from benchmarks.operator.workload import IMOOCPODS, NAMESPACE, REPLICA_SETS
 
 PROJECT = Path(__file__).resolve().parents[2]
-RESULTS = Path(__file__).parent / "results"
 MEASURES = ("P1", "P2", "P3", "P4", "P5", "P6", "P6-churn", "P7", "P8", "P9", "P10")
 FIRST_ROUND = frozenset({"P5", "P6-churn", "P8"})
 ONCE = frozenset({"rs-default"})
 """Peers of the first round, and of P1 only: at 20 requests a second it takes minutes."""
 
 
-def say(line: str) -> None:
+def say(*words: str) -> None:
     """Report progress."""
-    print(f"{datetime.datetime.now(tz=datetime.UTC):%H:%M:%S} {line}", file=sys.stderr, flush=True)
+    now = datetime.datetime.now(tz=datetime.UTC)
+    print(f"{now:%H:%M:%S} {': '.join(words)}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -69,12 +72,10 @@ def main() -> int:
         folder = Path(temporary)
         with control_plane(programs, folder, controllers="") as plane:
             rounds = measure(plane, peers, wanted, sizes, options.rounds)
-    result = {**about(programs), "sizes": sizes.__dict__, "rounds": rounds}
-    if not options.quick:
-        RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{datetime.datetime.now(tz=datetime.UTC):%Y-%m-%dT%H%M}.json"
-        path.write_text(json.dumps(result, indent=1) + "\n")
-        say(f"raw results: {path}")
+    result = {**about(programs), "sizes": asdict(sizes), "rounds": rounds}
+    whole = not options.quick and len(peers) == len(PEERS) and wanted == frozenset(MEASURES)
+    if whole:
+        report.write(result)
     print(json.dumps(result) if options.output == "json" else table.text(result))
     return 0
 
@@ -106,7 +107,7 @@ def measure(
                 sizes,
                 plane.folder,
                 frozenset() if peer.name in ONCE else here,
-                lambda line, number=number: say(f"round {number} of {rounds}: {line}"),
+                partial(say, f"round {number} of {rounds}"),
             )
             try:
                 measured[peer.name] = life.live()
