@@ -55,7 +55,7 @@ def _go(name: str) -> Path:
     return program
 
 
-def _kopf() -> Path:
+def kopf_program() -> Path:
     """Make the environment that the lock names, once; return its kopf."""
     lock = SOURCES / "kopf/requirements.lock"
     folder = CACHE / f"kopf-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
@@ -94,7 +94,7 @@ def _controller_runtime(workers: int) -> Callable[[Server], list[str]]:
 
 def _on_kopf(server: Server) -> list[str]:
     source = str(SOURCES / "kopf/operator_on_kopf.py")
-    return [str(_kopf()), "run", "--standalone", "--all-namespaces", "--quiet", source]
+    return [str(kopf_program()), "run", "--standalone", "--all-namespaces", "--quiet", source]
 
 
 def _replica_sets(*flags: str) -> Callable[[Server], list[str]]:
@@ -136,7 +136,7 @@ PEERS = (
         "kopf",
         "kopf 1.45.2",
         _on_kopf,
-        build=_kopf,
+        build=kopf_program,
         environment={"POD_TEMPLATE": str(POD)},
     ),
     Peer(

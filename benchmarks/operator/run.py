@@ -58,14 +58,7 @@ def main() -> int:
     for peer in peers:
         say(f"building {peer.name}")
         peer.build()
-    programs = Path(
-        subprocess.run(
-            [sys.executable, str(PROJECT / "tools/control_plane.py")],
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    )
+    programs = control_plane_programs()
     wanted = frozenset(options.only)
     sizes = QUICK if options.quick else Sizes()
     with tempfile.TemporaryDirectory(prefix="imooc-bench-") as temporary:
@@ -78,6 +71,13 @@ def main() -> int:
         report.write(result)
     print(json.dumps(result) if options.output == "json" else table.text(result))
     return 0
+
+
+def control_plane_programs() -> Path:
+    """Return the folder of etcd, kube-apiserver and kube-controller-manager."""
+    program = [sys.executable, str(PROJECT / "tools/control_plane.py")]
+    done = subprocess.run(program, stdout=subprocess.PIPE, text=True, check=True)
+    return Path(done.stdout.strip())
 
 
 def measure(

@@ -15,7 +15,7 @@ from imooc_operator.client.api import ApiClient
 from imooc_operator.client.kubeconfig import load_kubeconfig
 from support.control_plane import ControlPlane, manifests
 from support.fault_proxy import FaultProxy, fault_proxy
-from support.process import OperatorProcess
+from support.process import ControllerProcess, OperatorProcess
 from support.user import User
 
 T = TypeVar("T")
@@ -35,10 +35,17 @@ class Arena:
     """A control plane and the operator's identity on it; counts the plans by name.
 
     A test that takes rights of the operator away says so in `rightless`, a set of namespaces.
+
+    `operator` makes the process from kubeconfig, namespace and flags.
     """
 
-    def __init__(self, plane: ControlPlane) -> None:
+    def __init__(
+        self,
+        plane: ControlPlane,
+        operator: Callable[..., ControllerProcess] = OperatorProcess,
+    ) -> None:
         self.plane = plane
+        self.operator = operator
         self.run: Counter[str] = Counter()
         self.passed: Counter[str] = Counter()
         self.rightless: set[str] = set()
@@ -86,7 +93,8 @@ class Arena:
             through = self.plane.kubeconfig(path, self.token, proxy.url, namespace)
             direct = self.plane.kubeconfig(folder / "user", self.plane.token)
             client = ApiClient(load_kubeconfig([direct]))
-            operator = OperatorProcess(through, namespace, *flags, environment=environment)
+            extra = {"environment": environment} if environment else {}
+            operator = self.operator(through, namespace, *flags, **extra)
             plan = Plan(self, namespace, proxy, operator, User(client, namespace, 30), folder)
             try:
                 yield plan
@@ -126,7 +134,7 @@ class Plan:
     arena: Arena
     namespace: str
     proxy: FaultProxy
-    operator: OperatorProcess
+    operator: ControllerProcess
     user: User
     folder: Path
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from campaign.arena import Arena, side_by_side
+from campaign.arena import Arena, Plan, side_by_side
 from support.fault_proxy import Answer, Call, Cut, Rule, Send, refusal
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(300)]
@@ -111,6 +111,14 @@ def streamed(call: Call) -> bool:
     return "sendInitialEvents" in call.query
 
 
+async def work(plan: Plan) -> None:
+    await plan.user.create("web", 3)
+    await plan.user.converged("web", 3)
+    await plan.user.scale("web", 2)
+    await plan.user.converged("web", 2)
+    await plan.settled()
+
+
 async def run(arena: Arena, fault: str, number: int, paged: bool) -> None:
     async with arena.plan(f"answer: {fault}") as plan:
         once = Once(number)
@@ -118,11 +126,7 @@ async def run(arena: Arena, fault: str, number: int, paged: bool) -> None:
             plan.proxy.rule(streamed, refused(422, "Invalid"))
         plan.proxy.rule(once, FAULTS[fault])
         await plan.operator.start()
-        await plan.user.create("web", 3)
-        await plan.user.converged("web", 3)
-        await plan.user.scale("web", 2)
-        await plan.user.converged("web", 2)
-        await plan.settled()
+        await work(plan)
         assert once.met is not None
         where = f"{fault} at call {number}, {once.met.verb} {once.met.resource}"
         assert plan.writes() == {"create": 3, "delete": 1}, where

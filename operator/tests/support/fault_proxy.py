@@ -34,7 +34,7 @@ class Call:
 
     @property
     def namespace(self) -> str:
-        return self.parts[1] if self.parts[0] == "namespaces" else ""
+        return self.parts[1] if self.parts[:1] == ["namespaces"] else ""
 
     @property
     def tail(self) -> list[str]:
@@ -42,8 +42,8 @@ class Call:
 
     @property
     def resource(self) -> str:
-        """Plural, with the subresource if there is one: `imoocpods/status`."""
-        return "/".join([self.tail[0], *self.tail[2:]])
+        """Plural, with the subresource if there is one: `imoocpods/status`; "" for discovery."""
+        return "/".join([*self.tail[:1], *self.tail[2:]])
 
     @property
     def verb(self) -> str:
@@ -194,7 +194,8 @@ class FaultProxy:
             other.write(_head(call))
             stream = _Stream(reader)
             status = await stream.status()
-            writer.write(b"HTTP/1.1 %d X\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
+            head = b"HTTP/1.1 %d X\r\n%sTransfer-Encoding: chunked\r\n\r\n"
+            writer.write(head % (status, stream.headers))
             tamper = next((tamper for match, tamper in self.tampers if match(call)), None)
             async for piece in stream.lines():
                 while (thawed := self.thawed.get(call.resource)) is not None:
@@ -220,11 +221,11 @@ class _Stream:
         self._parser: Any = httptools.HttpResponseParser(self)
         self._body = bytearray()
         self._begun = self._complete = False
-        self.retry_after = b""
+        self.headers = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after":
-            self.retry_after = b"Retry-After: %s\r\n" % value
+        if name.lower() in (b"retry-after", b"content-type"):
+            self.headers += b"%s: %s\r\n" % (name, value)
 
     def on_headers_complete(self) -> None:
         self._begun = True
@@ -265,19 +266,20 @@ class _Stream:
 
 async def _request(reader: asyncio.StreamReader) -> Call:
     head = await reader.readuntil(b"\r\n\r\n")
-    first, _, rest = head.partition(b"\r\n")
+    first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, target, _ = first.decode().split(" ")
     length = 0
-    for line in rest.split(b"\r\n"):
+    kept = [first]
+    for line in lines:
         name, _, value = line.partition(b": ")
         if name.lower() == b"content-length":
             length = int(value)
+        if name.lower() != b"accept-encoding":  # what is compressed cannot be tampered with
+            kept.append(line)
     url = urlsplit(target)
     query = {key: values[0] for key, values in parse_qs(url.query).items()}
     body = await reader.readexactly(length)
-    call = Call(method, url.path, query, rest, body)
-    call.headers = first + b"\r\n" + rest
-    return call
+    return Call(method, url.path, query, b"\r\n".join(kept) + b"\r\n\r\n", body)
 
 
 def _head(call: Call) -> bytes:
@@ -290,12 +292,13 @@ async def _forward(
     writer.write(_head(call))
     stream = _Stream(reader)
     status = await stream.status()
-    return status, stream.retry_after, await stream.body()
+    return status, stream.headers, await stream.body()
 
 
 def refusal(status: int, reason: str, headers: bytes = b"") -> Answer:
     """Return what the API server answers when it refuses."""
     body = {"kind": "Status", "status": "Failure", "code": status, "reason": reason}
+    headers += b"Content-Type: application/json\r\n"
     return status, headers, json.dumps({**body, "message": f"a test says {reason}"}).encode()
 
 

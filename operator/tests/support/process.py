@@ -1,4 +1,4 @@
-"""The operator as the process a user starts."""
+"""The operator, or another controller, as the process a user starts."""
 
 import asyncio
 import os
@@ -8,37 +8,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-class OperatorProcess:
-    """`python -m imooc_operator` against one kubeconfig and namespace."""
+class ControllerProcess:
+    """Any controller; it is ready once its log has each of the texts in `ready`."""
 
     def __init__(
-        self,
-        kubeconfig: Path,
-        namespace: str,
-        *flags: str,
-        under: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
+        self, command: list[str], ready: tuple[bytes, ...], environment: Mapping[str, str]
     ) -> None:
-        """`under` is a command that starts the one that follows; `environment` is added."""
-        self._environment = {**os.environ, **(environment or {})}
-        self._command = [
-            *under,
-            sys.executable,
-            "-m",
-            "imooc_operator",
-            f"--kubeconfig={kubeconfig}",
-            f"--namespaces={namespace}",
-            "--metrics-bind-address=0",
-            "--health-probe-bind-address=0",
-            *flags,
-        ]
+        self._command = command
+        self._ready = ready
+        self._environment = {**os.environ, **environment}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self.log: list[str] = []
         self.synced = asyncio.Event()
 
     async def start(self, within: float = 20) -> None:
-        """Start it and wait until its caches are synced."""
+        """Start it and wait until it is ready."""
         self._process = process = await asyncio.create_subprocess_exec(
             *self._command, env=self._environment, stderr=asyncio.subprocess.PIPE
         )
@@ -83,8 +68,34 @@ class OperatorProcess:
         return code
 
     async def _collect(self, stream: asyncio.StreamReader) -> None:
+        missing = set(self._ready)
         async for line in stream:
             self.log.append(line.decode())
-            if b'"message": "synced"' in line:
+            missing -= {text for text in missing if text in line}
+            if not missing:
                 self.synced.set()
         self.synced.set()  # it ended; whoever waits finds out by what follows
+
+
+class OperatorProcess(ControllerProcess):
+    """`python -m imooc_operator` against one kubeconfig and namespace; ready with synced caches."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        namespace: str,
+        *flags: str,
+        under: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`under` is a command that starts the one that follows; `environment` is added."""
+        command = [
+            *under,
+            *(sys.executable, "-m", "imooc_operator"),
+            f"--kubeconfig={kubeconfig}",
+            f"--namespaces={namespace}",
+            "--metrics-bind-address=0",
+            "--health-probe-bind-address=0",
+            *flags,
+        ]
+        super().__init__(command, (b'"message": "synced"',), environment or {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -16,7 +17,7 @@ from imooc_operator.kinds.imoocpod.api import ImoocPod, ImoocPodSpec
 from imooc_operator.kinds.imoocpod.template import PodTemplate
 
 from benchmarks import page
-from benchmarks.operator import plot, report, table
+from benchmarks.operator import faults, plot, report, table
 from benchmarks.operator.life import served
 from benchmarks.operator.observer import Change, Late, Observer, pods_over_time, replacements
 from benchmarks.operator.process import Ended, Process
@@ -271,3 +272,33 @@ def test_decoding_is_measured_on_the_operators_own_informer(tmp_path: Path) -> N
         env=os.environ,
     )
     assert float(done.stdout) > 0
+
+
+def test_a_run_that_fails_is_counted_with_its_reason() -> None:
+    async def fine() -> None: ...
+
+    async def wrong() -> None:
+        raise AssertionError("one pod too many\nat write 3")
+
+    async def all_of_them(tally: faults.Tally) -> None:
+        await tally.count("crash: W1", "write 1", fine)
+        await tally.count("crash: W1", "write 2", wrong)
+
+    tally = faults.Tally()
+    asyncio.run(all_of_them(tally))
+
+    assert (dict(tally.runs), dict(tally.passed)) == ({"crash: W1": 2}, {"crash: W1": 1})
+    reason = "one pod too many at write 3"
+    assert tally.failures == [{"plan": "crash: W1", "run": "write 2", "reason": reason}]
+
+
+def test_the_counts_of_all_peers_are_summed() -> None:
+    ours = {"runs": {"crash: W1": 12, "crash: W11": 9}, "passed": {"crash: W1": 12}}
+    other = {"runs": {"crash: W1": 15}, "passed": {"crash: W1": 10}}
+    assert faults.text({"peers": {"ours": ours, "go10": other}}).splitlines() == [
+        "| plan | ours | go10 |",
+        "| --- | ---: | ---: |",
+        "| crash: W1 | 12 of 12 | 10 of 15 |",
+        "| crash: W11 | 0 of 9 |  |",
+        "| all | 12 of 21 | 10 of 15 |",
+    ]

@@ -24,6 +24,8 @@ func main() {
 	workers := flag.Int("workers", 10, "reconciles at a time")
 	template := flag.String("pod-template", "", "file with annotations and spec of the pods")
 	elect := flag.Bool("leader-elect", false, "reconcile only while holding a lease")
+	namespace := flag.String("namespace", "", "watch only this one")
+	readable := flag.Bool("json", false, "JSON for pods too, for a proxy that looks into the traffic")
 	flag.Parse() // --kubeconfig is controller-runtime's own
 	ctrl.SetLogger(zap.New())
 
@@ -37,11 +39,19 @@ func main() {
 	utilruntime.Must(addToScheme(scheme))
 
 	config := ctrl.GetConfigOrDie()
-	config.QPS = -1 // the API server's priority and fairness rule, as is controller-runtime's default
+	config.QPS = -1                  // the API server's priority and fairness rule, as is controller-runtime's default
+	config.DisableCompression = true // as kube-controller-manager does: it costs more than it saves
+	if *readable {
+		config.ContentType = runtime.ContentTypeJSON
+	}
+	cached := cache.Options{DefaultTransform: cache.TransformStripManagedFields()}
+	if *namespace != "" {
+		cached.DefaultNamespaces = map[string]cache.Config{*namespace: {}}
+	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:                        scheme,
 		Metrics:                       server.Options{BindAddress: "0"},
-		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cached,
 		LeaderElection:                *elect,
 		LeaderElectionID:              "imoocpod-controller-runtime",
 		LeaderElectionNamespace:       "default",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,23 +16,27 @@ import (
 )
 
 // ownWrites knows which pods were created or deleted without the cache having shown it yet, as the
-// expectations of Kubernetes' own controllers do.
+// expectations of Kubernetes' own controllers do. controller-runtime's own way to this is called
+// experimental, and lets a read wait for the writes of all keys.
 type ownWrites struct {
 	mutex   sync.Mutex
-	pending map[types.UID]map[string]struct{}
+	pending map[types.UID]map[string]time.Time
 }
 
+// unseen is when a write that never showed, undone while the watch was broken, stops to matter.
+const unseen = 5 * time.Minute
+
 func newOwnWrites() *ownWrites {
-	return &ownWrites{pending: map[types.UID]map[string]struct{}{}}
+	return &ownWrites{pending: map[types.UID]map[string]time.Time{}}
 }
 
 func (w *ownWrites) expect(owner types.UID, pod string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.pending[owner] == nil {
-		w.pending[owner] = map[string]struct{}{}
+		w.pending[owner] = map[string]time.Time{}
 	}
-	w.pending[owner][pod] = struct{}{}
+	w.pending[owner][pod] = time.Now()
 }
 
 func (w *ownWrites) observed(owner types.UID, pod string) {
@@ -46,7 +51,12 @@ func (w *ownWrites) observed(owner types.UID, pod string) {
 func (w *ownWrites) seen(owner types.UID) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	return len(w.pending[owner]) == 0
+	for _, since := range w.pending[owner] {
+		if time.Since(since) < unseen {
+			return false
+		}
+	}
+	return true
 }
 
 type queue = workqueue.TypedRateLimitingInterface[reconcile.Request]

@@ -6,6 +6,7 @@ do not show yet are remembered, so nothing is made twice.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import secrets
@@ -77,10 +78,19 @@ async def changed(uid: str, memo: kopf.Memo, pods_of: Any, imoocpods: Any, **_: 
 
 @kopf.on.event("", "v1", "pods")
 async def pod_changed(
-    meta: kopf.Meta, memo: kopf.Memo, pods_of: Any, imoocpods: Any, **_: Any
+    meta: kopf.Meta, memo: kopf.Memo, pods_of: Any, imoocpods: Any, logger: Any, **_: Any
 ) -> None:
-    if (owner := controller(meta)) is not None:
-        await reconcile(owner["uid"], memo.session, pods_of, imoocpods)
+    if (owner := controller(meta)) is None:
+        return
+    # Unlike the handlers above, those of events are not tried again by kopf.
+    for attempt in itertools.count():
+        try:
+            await reconcile(owner["uid"], memo.session, pods_of, imoocpods)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            logger.warning("%s: trying again", error)
+            await asyncio.sleep(min(30, 0.05 * 2**attempt))
+        else:
+            return
 
 
 @kopf.on.event(GROUP, VERSION, PLURAL)
