@@ -16,6 +16,7 @@ import contextlib
 import datetime
 import io
 import json
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -40,6 +41,24 @@ ONLY_OURS = "W11 template"
 """The peers keep the number of pods; that a changed template replaces them is ours alone."""
 
 
+class Supervised(ControllerProcess):
+    """A peer that is begun anew when it ends by itself, as the kubelet does; ours must not end."""
+
+    async def start(self) -> None:
+        """Start it, wait until it is ready, and keep an eye on it."""
+        await super().start()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def _supervise(self) -> None:
+        while True:
+            await self.wait()
+            await super().start()
+
+    async def _end(self, number: signal.Signals) -> int:
+        self._supervisor.cancel()
+        return await super()._end(number)
+
+
 def _go10(kubeconfig: Path, namespace: str) -> ControllerProcess:
     command = [
         str(CACHE / "controller-runtime"),
@@ -48,7 +67,7 @@ def _go10(kubeconfig: Path, namespace: str) -> ControllerProcess:
         f"-namespace={namespace}",
         "-json",
     ]
-    return ControllerProcess(command, (b"Starting workers",), {})
+    return Supervised(command, (b"Starting workers",), {})
 
 
 def _kopf(kubeconfig: Path, namespace: str) -> ControllerProcess:
@@ -57,7 +76,7 @@ def _kopf(kubeconfig: Path, namespace: str) -> ControllerProcess:
     command = [str(kopf_program()), "run", "--standalone", scope, "--verbose", source]
     watching = (b"Starting the watch-stream for pods", b"Starting the watch-stream for imoocpods")
     environment = {"KUBECONFIG": str(kubeconfig), "POD_TEMPLATE": str(POD)}
-    return ControllerProcess(command, watching, environment)
+    return Supervised(command, watching, environment)
 
 
 PROCESSES: dict[str, Callable[..., ControllerProcess]] = {

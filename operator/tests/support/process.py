@@ -56,6 +56,11 @@ class ControllerProcess:
         if self._process is not None:
             await self._end(signal.SIGKILL)
 
+    async def wait(self) -> int:
+        """Wait until it has ended; return the exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
     async def _end(self, number: signal.Signals) -> int:
         process = self._process
         assert process is not None
@@ -63,7 +68,7 @@ class ControllerProcess:
         if process.returncode is None:
             process.send_signal(number)
         async with asyncio.timeout(30):
-            code = await process.wait()
+            code = await self.wait()
             await self._reader
         return code
 

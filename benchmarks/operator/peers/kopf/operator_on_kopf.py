@@ -21,6 +21,8 @@ import kopf
 GROUP, VERSION, PLURAL = "k8s.imooc.com", "v1alpha1", "imoocpods"
 TEMPLATE = json.loads(Path(os.environ["POD_TEMPLATE"]).read_text())
 CONNECTIONS = 64
+BACKOFF = 1.0
+"""Seconds until a failed handler is tried again; kopf's own minute is long for a pod."""
 
 
 @dataclass
@@ -69,9 +71,9 @@ async def imoocpods(body: kopf.Body, meta: kopf.Meta, **_: Any) -> Any:
     return {meta["uid"]: body}
 
 
-@kopf.on.resume(GROUP, VERSION, PLURAL)
-@kopf.on.create(GROUP, VERSION, PLURAL)
-@kopf.on.update(GROUP, VERSION, PLURAL, field="spec")
+@kopf.on.resume(GROUP, VERSION, PLURAL, backoff=BACKOFF)
+@kopf.on.create(GROUP, VERSION, PLURAL, backoff=BACKOFF)
+@kopf.on.update(GROUP, VERSION, PLURAL, field="spec", backoff=BACKOFF)
 async def changed(uid: str, memo: kopf.Memo, pods_of: Any, imoocpods: Any, **_: Any) -> None:
     await reconcile(uid, memo.session, pods_of, imoocpods)
 
