@@ -23,8 +23,9 @@ CACHE = Path(__file__).resolve().parents[2] / ".cache/benchmarks/operator"
 
 @dataclass(frozen=True)
 class Server:
-    """What a peer is told about the API server."""
+    """What a peer is told about the API server; and its process, to be measured too."""
 
+    pid: int
     url: str
     token: str
     certificate: Path

@@ -12,6 +12,12 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+def cpu_of(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 class Ended(Exception):
     """A peer does not run any more."""
 
@@ -34,8 +40,8 @@ class Process:
 
     def cpu(self) -> float:
         """Return the CPU seconds used, those of threads that have ended too."""
-        fields = self._read("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        self.check()
+        return cpu_of(self._process.pid)
 
     def cpu_fine(self) -> float:
         """Return the CPU seconds used by the threads there are: nanoseconds, not ticks."""
@@ -44,7 +50,9 @@ class Process:
 
     def resident(self) -> float:
         """Return the resident memory in MiB."""
-        line = next(x for x in self._read("status").splitlines() if x.startswith("VmRSS"))
+        self.check()
+        status = (self._proc / "status").read_text()
+        line = next(x for x in status.splitlines() if x.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
     def settled_cpu(self, quiet: float = 1.0) -> float:
@@ -69,7 +77,3 @@ class Process:
         """End it as a power cut does."""
         self._process.kill()
         self._process.wait()
-
-    def _read(self, name: str) -> str:
-        self.check()
-        return (self._proc / name).read_text()

@@ -37,6 +37,9 @@ from benchmarks.operator.workload import IMOOCPODS, NAMESPACE, REPLICA_SETS
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEASURES = ("P1", "P2", "P3", "P4", "P5", "P6", "P6-churn", "P7", "P8", "P9", "P10")
+UNFINISHED = CACHE / "unfinished.json"
+"""The rounds so far, should the rest not come."""
+
 FIRST_ROUND = frozenset({"P5", "P6-churn", "P8"})
 ONCE = frozenset({"rs-default"})
 """Peers of the first round, and of P1 only: at 20 requests a second it takes minutes."""
@@ -88,13 +91,21 @@ def measure(
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     plane.apply(namespace)
     kubeconfig = plane.kubeconfig(plane.folder / "peer.kubeconfig", plane.token)
-    server = Server(plane.url, plane.token, plane.certificate, kubeconfig, plane.programs)
+    server = Server(
+        pid=plane.pid("kube-apiserver"),
+        url=plane.url,
+        token=plane.token,
+        certificate=plane.certificate,
+        kubeconfig=kubeconfig,
+        programs=plane.programs,
+    )
     observers = {w: Observer(w) for w in (IMOOCPODS, REPLICA_SETS)}
     for workload in {peer.workload for peer in peers}:
         observers[workload].start(client)
     done: list[dict[str, Any]] = []
     for number in range(1, rounds + 1):
         measured: dict[str, Any] = {}
+        done.append(measured)
         for peer in peers if number % 2 else reversed(peers):
             if peer.name in ONCE and number > 1:
                 continue
@@ -115,8 +126,8 @@ def measure(
                 log = plane.folder / f"{peer.name}.log"
                 print(log.read_text()[-4000:] if log.exists() else "no log", file=sys.stderr)
                 raise
-            say(f"{peer.name}: {table.brief(measured[peer.name])}")
-        done.append(measured)
+            say(peer.name, table.brief(measured[peer.name]))
+            UNFINISHED.write_text(json.dumps(done))
     return done
 
 

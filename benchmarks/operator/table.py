@@ -59,6 +59,7 @@ ROWS = (
     Row("P1 from zero until all is right, s", plain("P1_s"), 2,
         (Goal(1.1, "floor"), Goal(0.85, "go10"))),
     Row("P1 CPU s", plain("P1_cpu_s"), 2, (Goal(0.6, "go10"),)),
+    Row("P1 CPU s of the API server meanwhile", plain("P1_server_cpu_s"), 2),
     Row("P2 pod deleted → replaced, p50 ms", _percentile("P2_replaced_ms", 50), 2,
         (Goal(1.1, "go10"),)),
     Row("P2 the same, p99 ms", _percentile("P2_replaced_ms", 99), 2, (Goal(1, "go10"),)),

@@ -144,6 +144,10 @@ class ControlPlane:
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             self._kill(name)
 
+    def pid(self, name: str) -> int:
+        """Return the process id of one of the programs."""
+        return self._processes[name].pid
+
     def kubeconfig(
         self, path: Path, token: str, server: str = "", namespace: str = "default"
     ) -> Path:
