@@ -246,7 +246,7 @@ class Life:
         self.all_right(owners + 1, "all is right after the start")
 
     def change_leaders(self) -> None:
-        """P8: from the signal to the first pod of an object that came after it."""
+        """P8: from the signal to the first pod of an object that only the next leader saw come."""
         leader, standby = self.run("--leader-elect"), None
         try:
             self.create(["led"])
@@ -259,7 +259,7 @@ class Life:
                 time.sleep(WARM)
                 pods = self.observer.pod_count
                 began = time.monotonic()
-                leader.signal(number)
+                leader.end(number)
                 self.create([f"after-{number.name.lower()}"])
                 at = self.observer.until(partial(self.more_pods, pods), 60, "another leads")
                 self.measured[key] = at - began

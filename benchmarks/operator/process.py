@@ -69,11 +69,11 @@ class Process:
         if self._process.poll() is not None:
             raise Ended(f"{self._process.args!r} ended with {self._process.returncode}")
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal, and wait for nothing."""
+    def end(self, number: signal.Signals) -> None:
+        """Send it a signal, and wait until it has ended."""
         self._process.send_signal(number)
+        self._process.wait(60)
 
     def kill(self) -> None:
         """End it as a power cut does."""
-        self._process.kill()
-        self._process.wait()
+        self.end(signal.SIGKILL)
