@@ -44,9 +44,9 @@ ONLY_OURS = "W11 template"
 class Supervised(ControllerProcess):
     """A peer that is begun anew when it ends by itself, as the kubelet does; ours must not end."""
 
-    async def start(self) -> None:
+    async def start(self, within: float = 20) -> None:
         """Start it, wait until it is ready, and keep an eye on it."""
-        await super().start()
+        await super().start(within)
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def _supervise(self) -> None:
@@ -139,7 +139,7 @@ async def answers(arena: Arena, tally: Tally, faults: Sequence[str]) -> None:
                     tally.count,
                     f"answer: {fault}",
                     f"call {number}",
-                    partial(test_answers.run, arena, fault, number),
+                    partial(test_answers.run, arena, fault, number, paged=False),
                 )
                 for number in range(1, calls + 1)
             ]
