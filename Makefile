@@ -13,10 +13,11 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up check down etcd run test lint unit molecule campaign faults readme env lock docs generate bench-stack
+.PHONY: help up check down etcd run test lint unit molecule campaign faults readme env lock docs generate mutation \
+  bench-stack bench-operator bench-faults
 
 help:  ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ENV=dev chooses inventory/dev and state/dev; ARGS='…' goes to the command behind the verb as it is."
 
@@ -70,8 +71,18 @@ docs: .venv/installed  ## Write the tables of the role pages and of the operator
 generate: .venv/installed  ## Write the CRD and the Roles anew from the operator's code
 	python -m imooc_operator.generate operator/deploy
 
+mutation: .venv/installed  ## Change the operator's code in one place at a time, to see whether tests notice
+	rm -rf operator/mutants
+	cd operator && mutmut run && python ../tools/mutation_score.py
+
 bench-stack: .venv/installed  ## Time the stack beside a shell script of the bare commands
 	python -m benchmarks.stack.run $(ARGS)
+
+bench-operator: .venv/installed  ## Measure the operator beside controller-runtime, kopf and the ReplicaSet controller
+	python -m benchmarks.operator.run $(ARGS)
+
+bench-faults: .venv/installed  ## Run the operator's fault campaign against its peers too
+	python -m benchmarks.operator.faults $(ARGS)
 
 $(inventory):
 	@echo "There is no environment '$(ENV)': copy inventory/dev to $(inventory), or choose one of: $(notdir $(wildcard inventory/*))" >&2; exit 2
