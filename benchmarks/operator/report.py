@@ -1,4 +1,4 @@
-"""Keeps the results of a whole run: raw, as plots, and as the table in benchmarks/README.md."""
+"""Keeps the results of a run: raw, as plots, and as the table in benchmarks/README.md."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ def write(result: Mapping[str, Any]) -> None:
 def facts(result: Mapping[str, Any]) -> str:
     """Return what was measured where, and how much of it."""
     machine, versions, sizes = result["machine"], result["versions"], result["sizes"]
+    amounts = {
+        "P1": f"{sizes['owners']:,} objects of 3 pods each",
+        "P2": f"{sizes['deletions']} deletions (P2)",
+        "P3": f"{sizes['vanished']} pods vanished (P3)",
+        "P5": f"{sizes['idle']:g} s idle (P5)",
+        "P6-churn": f"{sizes['events']:,} events of {sizes['pods']:,} pods (churn)",
+        "P10": f"{sizes['scaled']} objects scaled (P10)",
+    }
+    missing = ", ".join(result["missing"])
     return (
         f"Medians of {len(result['rounds'])} rounds; a ratio is the median of the rounds' own. "
-        f"{sizes['owners']:,} objects of 3 pods each; {sizes['deletions']} deletions (P2), "
-        f"{sizes['vanished']} pods vanished (P3), {sizes['idle']:g} s idle (P5), "
-        f"{sizes['events']:,} events of {sizes['pods']:,} pods (churn), "
-        f"{sizes['scaled']} objects scaled (P10). "
+        f"{', '.join(text for name, text in amounts.items() if name in result['measures'])}. "
+        f"{f'Not in this run: {missing}. ' if missing else ''}"
         f"{result['date'][:10]}, {machine['cpus']} CPUs, Linux {machine['kernel']}, "
         f"{versions['kubernetes']}, {versions['etcd']}, {versions['go']}, "
         f"Python {versions['python']}."

@@ -192,7 +192,7 @@ def test_a_missed_goal_is_bold() -> None:
     assert table.verdict(ROUNDS, requests) == "4.00"
 
 
-def test_a_whole_run_is_kept_raw_as_plots_and_in_the_page(
+def test_a_run_is_kept_raw_as_plots_and_in_the_page_with_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readme = tmp_path / "README.md"
@@ -213,6 +213,8 @@ def test_a_whole_run_is_kept_raw_as_plots_and_in_the_page(
         "machine": {"cpus": 2, "kernel": "6"},
         "versions": {"kubernetes": "k", "etcd": "e", "go": "g", "python": "3"},
         "peers": {"ours": "the operator", "go10": "another"},
+        "measures": ["P1", "P2", "P6"],
+        "missing": ["P5", "kopf"],
         "sizes": {**sizes, "pods": 10_000, "scaled": 5},
         "rounds": [{"ours": life, "go10": {**life, "P1_s": 5.0}}],
     }
@@ -228,6 +230,8 @@ def test_a_whole_run_is_kept_raw_as_plots_and_in_the_page(
     assert "| P1 from zero until all is right, s | 4.00 | 5.00 |" in text
     assert "0.80 go10 |" in text
     assert "operator/results/2026-11-24T2015-memory.svg" in text
+    assert "1,000 objects of 3 pods each, 3 deletions (P2). Not in this run: P5, kopf." in text
+    assert "(P5)" not in text, "of what was not measured no amount is told"
     assert text.startswith("above\n")
     assert text.endswith("<!-- operator:end -->\nbelow\n")
 
