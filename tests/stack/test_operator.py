@@ -94,8 +94,10 @@ def test_kubectl_explains_each_field_of_the_spec(stack: Stack) -> None:
 
 def test_kubectl_get_shows_what_there_is(stack: Stack) -> None:
     head, row = kubectl(stack, "get", "imoocpods", "-o", "wide").splitlines()
-    assert head.split() == ["NAME", "DESIRED", "CURRENT", "READY", "AGE"]
-    assert row.split()[:-1] == ["example-imoocpod", "3", "3", "3"]
+    assert head.split() == ["NAME", "DESIRED", "CURRENT", "READY", "AGE", "REASON", "SELECTOR"]
+    name, desired, current, ready, _, reason, selector = row.split()
+    assert (name, desired, current, ready) == ("example-imoocpod", "3", "3", "3")
+    assert (reason, selector) == ("AsExpected", "app=example-imoocpod")
 
 
 @pytest.mark.usefixtures("scaled_back")
