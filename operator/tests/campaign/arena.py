@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from imooc_operator.client.api import ApiClient
 from imooc_operator.client.kubeconfig import load_kubeconfig
 from support.control_plane import ControlPlane, manifests
-from support.fault_proxy import FaultProxy, fault_proxy
+from support.fault_proxy import Answer, Call, FaultProxy, Send, fault_proxy, refusal
 from support.process import ControllerProcess, OperatorProcess
 from support.user import User
 
@@ -151,6 +151,14 @@ class Plan:
                 yield proxy, operator
             finally:
                 await operator.end()
+
+    def page_lists(self) -> None:
+        """Refuse to begin a watch with a list, as older API servers do: lists come in pages."""
+
+        async def refuse(call: Call, send: Send) -> Answer:
+            return refusal(422, "Invalid")
+
+        self.proxy.rule(lambda call: "sendInitialEvents" in call.query, refuse)
 
     async def settled(self) -> None:
         """Wait until the operator has asked nothing for a while and runs."""

@@ -151,7 +151,7 @@ CASES: Mapping[str, Case] = {
     **{
         name: answered(number, how, name)
         for what, how in (("half-open connection", half_open), ("1 byte/s", drip))
-        for where, number in (("list", 1), ("create", 6), ("status", 8))
+        for where, number in (("list", 1), ("create", 4), ("status", 6))
         for name in (f"{what}: {where}",)
     },
 }

@@ -98,6 +98,7 @@ async def test_every_granted_verb_is_used_and_none_is_denied(arena: Arena) -> No
 async def use_everything(arena: Arena) -> None:
     """Bring the operator into every situation in which it uses a right."""
     async with arena.plan("rights: all of them", "--leader-elect") as plan:
+        plan.page_lists()  # the right to list is for an API server that asks for it
         lost = _Once("create pods")
         plan.proxy.rule(lost.matches, lost.strike)
         await plan.operator.start()

@@ -217,6 +217,7 @@ async def test_a_list_is_older_than_what_was_seen(arena: Arena) -> None:
         async def expired(call: Call, send: Send) -> Answer:
             return 200, b"", EXPIRED
 
+        plan.page_lists()
         lists = calls("list", "pods")
         plan.proxy.rule(lambda call: lists(call) and not old, remember)
         await plan.operator.start()
