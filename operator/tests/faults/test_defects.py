@@ -46,6 +46,12 @@ async def test_scales_down_by_rank_and_never_by_a_pod_already_terminating(
         ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
         for name in names[:2]:
             await user.patch_pod(name, {"status": ready}, "status")
+
+        async def seen() -> bool | None:
+            return True if (await user.get("web"))["status"]["readyReplicas"] == 2 else None
+
+        # Pods and ImoocPods have a watch each: the wish must not overtake what it is decided on.
+        await user.eventually(seen, "the operator sees that two are ready")
         await user.scale("web", 2)
         assert await user.converged("web", 2) == names[:2]
     deletes = [r.name for r in api.requests if r.verb == "delete" and "preconditions" in r.body]

@@ -362,6 +362,15 @@ def test_an_interruption_is_told_and_made_up_for(
 
 
 @virtual_time
+async def test_a_list_whose_end_overtakes_its_objects_is_asked_for_in_pages() -> None:
+    script: list[Step] = [bookmark(5, ends_list=True), event("ADDED", 4)]
+    async with informing(script, pages=[page(5, "a")]) as (api, world):
+        await asyncio.sleep(1)
+        assert world.cache.keys() == ["n/a"]
+        assert api.times()[:3] == [0, 0, 0], "at once, and not once more in a watch"
+
+
+@virtual_time
 async def test_a_list_older_than_what_was_seen_is_believed_the_third_time_in_a_row() -> None:
     past: list[Step] = [event("ADDED", 2, "b"), bookmark(2, ends_list=True)]
     silent = Silent("silent", sent=False)

@@ -185,6 +185,7 @@ class Informer(Generic[R, T]):
         """Follow the scope from a list, or from its last revision, until the watch ends."""
         start = {"resourceVersion": str(self._cache.revision(self.scope))}
         self._listing = None if self._listed else {}
+        streamed, seen = not self._listed, self.events
         query = {
             **(start if self._listed else _STREAMED),
             "allowWatchBookmarks": "true",
@@ -201,6 +202,12 @@ class Informer(Generic[R, T]):
         except (BadRequest, Invalid, Silent) as error:
             if self._listing is None:
                 raise
+            raise _NotStreamed(str(error)) from error
+        except Regression as error:
+            if not streamed or self.events != seen + 1:
+                raise
+            # What follows a list cannot be older: the list's end had overtaken what it ends.
+            self._listed = False
             raise _NotStreamed(str(error)) from error
 
     def _take(self, line: bytes) -> None:
