@@ -44,6 +44,8 @@ def other_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("engine")
     address = f"unix://{folder}/docker.sock"
     command = [
+        # In a network of its own: `--bridge=none` makes a daemon delete docker0 wherever it runs.
+        *("unshare", "--net"),
         *("dockerd", "--host", address, "--data-root", f"{folder}/data"),
         *("--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
         *("--bridge=none", "--iptables=false", "--ip-masq=false"),
