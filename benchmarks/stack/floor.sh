@@ -50,6 +50,8 @@ images() {
 objects() {
   kubectl apply -f "$DEPLOY/00_namespace.yaml" -f "$DEPLOY/service_account.yaml" \
     -f "$DEPLOY/role.yaml" -f "$DEPLOY/role_binding.yaml" \
+    -f "$DEPLOY/lease_role.yaml" -f "$DEPLOY/lease_role_binding.yaml" \
+    -f "$DEPLOY/pod_disruption_budget.yaml" -f "$DEPLOY/network_policy.yaml" \
     -f "$DEPLOY/crds/k8s.imooc.com_imoocpods_crd.yaml"
   sed "s#localhost:5000/imoocpod-operator:latest#$operator#; s#busybox:1.37#$busybox#" \
     "$DEPLOY/operator.yaml" | kubectl apply -f -
