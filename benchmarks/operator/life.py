@@ -140,7 +140,7 @@ class Life:
     def idle(self) -> None:
         """P5: nothing happens."""
         cpu, requests = self.process.cpu_fine(), self.requests()
-        time.sleep(self.sizes.idle)
+        time.sleep(self.sizes.idle)  # idleness is what is measured
         self.measured["P5_cpu_s"] = self.process.cpu_fine() - cpu
         self.measured["P5_requests"] = self.requests() - requests
 
@@ -157,7 +157,7 @@ class Life:
                 return lost not in observer.pods[uid] and observer.owners[uid].right
 
             observer.until(good, 10, f"{name} is replaced and reported")
-            time.sleep(0.01)
+            time.sleep(0.01)  # one deletion at a time, each from rest
         spans = replacements(observer.changes)
         self.measured["P2_replaced_ms"] = [round(come * 1000, 2) for come, _ in spans]
         # Where a status names no pods, nobody can see when it speaks of the new one.
@@ -256,7 +256,7 @@ class Life:
                 ("P8_killed_s", signal.SIGKILL),
             ):
                 standby = self.run("--leader-elect")
-                time.sleep(WARM)
+                time.sleep(WARM)  # a standby's caches show nowhere outside
                 pods = self.observer.pod_count
                 began = time.monotonic()
                 leader.end(number)

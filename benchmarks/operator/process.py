@@ -59,7 +59,7 @@ class Process:
         """Return the CPU seconds once it has used next to none for a while."""
         used, since = self.cpu(), time.monotonic()
         while time.monotonic() - since < quiet:
-            time.sleep(0.1)
+            time.sleep(0.1)  # between two looks
             if (now := self.cpu()) > used + 0.01:
                 used, since = now, time.monotonic()
         return self.cpu()

@@ -35,7 +35,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environmen
         assert run.code == 0, run.output
         yield environment
     finally:
-        shutil.rmtree(environment.state, ignore_errors=True)
+        shutil.rmtree(environment.state, ignore_errors=True)  # it may never have been made
 
 
 @pytest.fixture(scope="module")
