@@ -32,7 +32,7 @@ class Killer:
     _seen: int = 0
 
     def matches(self, call: Call) -> bool:
-        if call.verb not in ("create", "patch", "delete") or "events" in call.resource:
+        if call.verb not in ("create", "update", "patch", "delete") or "events" in call.resource:
             return False
         self._seen += 1
         return self.number <= self._seen < self.number + self.times

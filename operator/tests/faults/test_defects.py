@@ -87,9 +87,11 @@ async def test_writes_the_status_after_acting(api: FakeApi, user: User) -> None:
     async with operating(api):
         await user.create("web", 3)
         await user.converged("web", 3)
-    writes = [r.verb for r in api.requests if r.verb in ("create", "patch") and r.plural != "x"]
+    writes = [r.verb for r in api.requests if r.verb in ("create", "update") and r.plural != "x"]
     own = writes[1:]  # the first is the user's
-    assert own == ["create"] * 3 + ["patch"], "three pods, then one status; nothing before or after"
+    assert own == ["create"] * 3 + ["update"], (
+        "three pods, then one status; nothing before or after"
+    )
 
 
 async def test_creates_no_pod_too_many_from_a_stale_cache(api: FakeApi, user: User) -> None:
@@ -135,7 +137,7 @@ async def test_makes_all_pods_in_one_pass(api: FakeApi, user: User) -> None:
         await user.create("web", 20)
         await user.converged("web", 20)
     assert api.count("create", "pods") == 20
-    assert api.count("patch", "imoocpods") == 1, "a status in between would be a pass in between"
+    assert api.count("update", "imoocpods") == 1, "a status in between would be a pass in between"
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])

@@ -58,9 +58,9 @@ async def test_the_status_says_why_and_recovers_once_it_is_put_right(
     async with operating(api):
         await user.create("web", 3)
         assert "web-pod-x" not in await degraded(user, reason), "names differ in each attempt"
-        writes = api.count("patch", "imoocpods")
+        writes = api.count("update", "imoocpods")
         await asyncio.sleep(0.2)
-        assert api.count("patch", "imoocpods") == writes, "nothing new is not written again"
+        assert api.count("update", "imoocpods") == writes, "nothing new is not written again"
         refusing = False
         await user.converged("web", 3)
 
@@ -130,7 +130,7 @@ async def test_an_older_crd_that_drops_a_field_of_the_status_is_not_written_to_f
         return act()
 
     def writes() -> int:
-        return api.count("patch", "imoocpods")
+        return api.count("update", "imoocpods")
 
     api.fault(lambda r: r.subresource == "status", drop)
     async with operating(api):

@@ -17,7 +17,7 @@ def own_write(request: Request) -> bool:
     """Return whether the operator wrote this (the user writes specs and deletes without uid)."""
     return (
         (request.verb == "create" and request.plural == "pods")
-        or (request.verb == "patch" and request.subresource == "status")
+        or (request.verb == "update" and request.subresource == "status")
         or (request.verb == "delete" and "preconditions" in request.body)
     )
 
@@ -154,7 +154,7 @@ async def test_a_successor_of_the_same_name_is_found_though_its_watch_is_frozen(
 
 @pytest.mark.parametrize("status", [404, 409])
 @pytest.mark.parametrize(
-    ("verb", "plural"), [("patch", "imoocpods"), ("delete", "pods"), ("create", "pods")]
+    ("verb", "plural"), [("update", "imoocpods"), ("delete", "pods"), ("create", "pods")]
 )
 async def test_a_refusal_without_a_cause_is_looked_into(
     api: FakeApi, user: User, verb: str, plural: str, status: int

@@ -44,7 +44,7 @@ REPLICAS = st.integers(0, 4)
 CALLS = [
     ("create", "pods"),
     ("delete", "pods"),
-    ("patch", "imoocpods/status"),
+    ("update", "imoocpods/status"),
     ("get", "pods"),
     ("get", "imoocpods"),
     ("list", "pods"),

@@ -288,9 +288,9 @@ class World:
                 assert template(request.body) in [wanted_template(cr) for cr in known]
             case ("delete", "pods", ""):
                 self._inspect_delete(wire, request)
-            case ("patch", "imoocpods", "status"):
-                assert set(request.body) == {"metadata", "status"}
-                assert set(request.body["metadata"]) == {"resourceVersion"}
+            case ("update", "imoocpods", "status"):
+                assert set(request.body) == {"apiVersion", "kind", "metadata", "status"}
+                assert {"uid", "resourceVersion"} < set(request.body["metadata"])
             case ("create" | "patch", "leases", ""):
                 assert request.namespace == "home"
                 changes = request.verb == "patch"

@@ -31,7 +31,9 @@ class Request:
             if "watch" in self.query:
                 return "watch"
             return "get" if self.name else "list"
-        return {"POST": "create", "DELETE": "delete", "PATCH": "patch"}[self.method]
+        return {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}[
+            self.method
+        ]
 
     @property
     def streams(self) -> bool:
@@ -81,6 +83,8 @@ def carry_out(store: Store, request: Request, page: int = 500) -> Object:
             return store.delete(*where, request.name, request.body)
         case "patch":
             return store.patch(*where, request.name, request.body, request.subresource)
+        case "update":
+            return store.update(*where, request.name, request.body, request.subresource)
         case _:
             return _list(store, request, page)
 

@@ -52,7 +52,9 @@ class Call:
             if "watch" in self.query:
                 return "watch"
             return "get" if len(self.tail) > 1 else "list"
-        return {"POST": "create", "DELETE": "delete", "PATCH": "patch"}[self.method]
+        return {"POST": "create", "PUT": "update", "DELETE": "delete", "PATCH": "patch"}[
+            self.method
+        ]
 
     @property
     def writes(self) -> bool:

@@ -52,6 +52,9 @@ class MemoryApi(ApiClient):
     async def create(self, path: str, body: bytes) -> bytes:
         return await self._exchange("POST", path, {}, body)
 
+    async def update(self, path: str, body: bytes) -> bytes:
+        return await self._exchange("PUT", path, {}, body)
+
     async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
         return await self._exchange("PATCH", path, {}, body)
 

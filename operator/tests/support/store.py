@@ -92,13 +92,28 @@ class Store:
     def patch(
         self, plural: str, namespace: str, name: str, body: Object, subresource: str
     ) -> Object:
-        old = self.get(plural, namespace, name)
-        wanted = body.get("metadata", {}).get("resourceVersion")
-        if wanted is not None and wanted != old["metadata"]["resourceVersion"]:
-            raise Refusal(409, "Conflict", "the object has been modified")
+        old = self._unchanged(plural, namespace, name, body)
         parts = {"status"} if subresource == "status" else set(body) - {"status"}
         changes = {part: body[part] for part in parts if part in body}
-        new = _merge(copy.deepcopy(old), changes)
+        return self._change(plural, old, _merge(copy.deepcopy(old), changes))
+
+    def update(
+        self, plural: str, namespace: str, name: str, body: Object, subresource: str
+    ) -> Object:
+        assert subresource == "status", "nothing else is replaced as a whole here"
+        old = self._unchanged(plural, namespace, name, body)
+        return self._change(plural, old, copy.deepcopy(old) | {"status": body["status"]})
+
+    def _unchanged(self, plural: str, namespace: str, name: str, body: Object) -> Object:
+        """Return the object, if it is the one and the version that `body` says, if any."""
+        old = self.get(plural, namespace, name)
+        wanted = body.get("metadata", {})
+        for part in ("uid", "resourceVersion"):
+            if part in wanted and wanted[part] != old["metadata"][part]:
+                raise Refusal(409, "Conflict", "the object has been modified")
+        return old
+
+    def _change(self, plural: str, old: Object, new: Object) -> Object:
         if new == old:
             return old
         if new.get("spec") != old.get("spec"):

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from imooc_operator.client.api import MERGE_PATCH
 from imooc_operator.client.errors import (
     AlreadyExists,
     ApiError,
@@ -58,8 +57,8 @@ class Api(MemoryApi):
     async def create(self, path: str, body: bytes) -> bytes:
         return await self._hooked("POST", path, body, super().create(path, body))
 
-    async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
-        return await self._hooked("PATCH", path, body, super().patch(path, body, content_type))
+    async def update(self, path: str, body: bytes) -> bytes:
+        return await self._hooked("PUT", path, body, super().update(path, body))
 
     async def delete(self, path: str, body: bytes) -> bytes:
         return await self._hooked("DELETE", path, body, self._delete(path, body))
@@ -182,10 +181,14 @@ def test_from_zero_pods_come_first_and_one_status_says_so(told: Told) -> None:
     async def check() -> None:
         world = World(3)
         assert await world.pass_() == Result()
-        assert world.api.asked() == ["create pods"] * 3 + ["patch status"]
-        patch = world.api.requests[-1]
-        assert set(patch.body) == {"metadata", "status"}
-        assert patch.body["metadata"] == {"resourceVersion": "101"}, "the version it was made from"
+        assert world.api.asked() == ["create pods"] * 3 + ["update status"]
+        update = world.api.requests[-1]
+        assert set(update.body) == {"apiVersion", "kind", "metadata", "status"}
+        meta = world.cr()["metadata"]
+        identity = {part: meta[part] for part in ("name", "namespace", "uid")}
+        assert update.body["metadata"] == {**identity, "resourceVersion": "101"}, (
+            "the version it was made from"
+        )
         status = world.cr()["status"]
         assert status["podNames"] == sorted(world.pods())
         assert {c["lastTransitionTime"] for c in status["conditions"]} == {NOW}
@@ -229,7 +232,7 @@ def test_surplus_is_deleted_by_uid_and_not_twice(told: Told) -> None:
         world.store.graceful = True
         world.scale(1)
         assert await world.pass_() == Result()
-        assert world.api.asked() == ["delete pods"] * 2 + ["patch status"]
+        assert world.api.asked() == ["delete pods"] * 2 + ["update status"]
         deletes = world.api.requests[:2]
         assert all(set(r.body) == {"preconditions"} for r in deletes)
         assert [uids[r.body["preconditions"]["uid"]] for r in deletes] == [r.name for r in deletes]
@@ -267,7 +270,7 @@ async def test_a_deleted_pod_that_the_answer_does_not_show_is_gone(
     await world.pass_()
     world.scale(0)
     await world.pass_()
-    assert world.api.asked() == ["delete pods", "patch status"]
+    assert world.api.asked() == ["delete pods", "update status"]
     assert len(world.reconciler.pods) == 0
 
 
@@ -279,7 +282,7 @@ async def test_finished_pods_are_told_of_and_cleaned_up_before_others_are_made()
         world.store.patch("pods", "default", name, {"status": {"phase": phase}}, "status")
     world.catch_up()
     await world.pass_()
-    assert world.api.asked() == ["delete pods"] * 2 + ["create pods"] * 2 + ["patch status"]
+    assert world.api.asked() == ["delete pods"] * 2 + ["create pods"] * 2 + ["update status"]
     assert world.told == [
         Event(world.about(), "Warning", "PodsFailed", "Replace", "1 failed pods are replaced"),
         Event(world.about(), "Normal", "PodsSucceeded", "Replace", "1 ended pods are replaced"),
@@ -296,7 +299,7 @@ async def test_the_name_of_a_pod_that_is_still_ending_is_not_asked_for_again() -
     for replicas in (0, 1):
         world.scale(replicas, "imoocpods")
         await world.pass_()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
 
 
 @virtual_time
@@ -342,7 +345,7 @@ async def test_a_refusal_is_reported_in_the_status_and_tried_again_by_the_contro
     world.api.before["create pods"] = fail(error)
     with pytest.raises(type(error)):
         await world.pass_()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
     degraded = world.condition("Degraded")
     assert (degraded["status"], degraded["reason"], degraded["message"]) == ("True", *reported)
     assert world.told == [Event(world.about(), "Warning", reported[0], "Reconcile", reported[1])]
@@ -351,7 +354,7 @@ async def test_a_refusal_is_reported_in_the_status_and_tried_again_by_the_contro
     assert world.api.asked() == ["create pods"], "the status says so already"
     del world.api.before["create pods"]
     await world.pass_()
-    assert world.api.asked() == ["create pods"] * 3 + ["patch status"]
+    assert world.api.asked() == ["create pods"] * 3 + ["update status"]
     assert world.told[1:] == [
         Event(world.about(), "Normal", "Recovered", "Reconcile", f"{reported[0]} is over")
     ]
@@ -385,7 +388,7 @@ async def test_a_create_without_an_answer_is_looked_up_once(error: ApiError, app
     name = lost.body["metadata"]["name"]
     await world.pass_()
     creates = [] if applied else ["create pods"]
-    assert world.api.asked() == ["get pods", *creates, "patch status"]
+    assert world.api.asked() == ["get pods", *creates, "update status"]
     assert world.api.requests[0].name == name
     assert world.pods() == [name]
     await world.pass_()
@@ -399,7 +402,7 @@ async def test_a_create_that_was_never_sent_is_not_looked_up() -> None:
     with pytest.raises(Unreachable):
         await world.pass_()
     await world.pass_()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
 
 
 @virtual_time
@@ -411,7 +414,7 @@ async def test_a_look_up_that_fails_is_made_again() -> None:
         with pytest.raises(Unreachable):
             await world.pass_()
     await world.pass_()
-    assert world.api.asked() == ["get pods", "patch status"]
+    assert world.api.asked() == ["get pods", "update status"]
     assert len(world.pods()) == 1
 
 
@@ -438,7 +441,7 @@ async def test_what_an_earlier_try_made_is_taken_over() -> None:
     assert await second.pass_() == Result()
     assert second.api.asked()[:4] == ["create pods", "get pods"] * 2
     assert second.pods() == made
-    assert second.api.asked()[4:] == ["patch status", "get imoocpods"], "the status was there too"
+    assert second.api.asked()[4:] == ["update status", "get imoocpods"], "the status was there too"
 
 
 OF_ITS_PREDECESSOR = {
@@ -470,7 +473,7 @@ async def test_a_name_that_is_someone_elses_is_passed_over_from_then_on(
 
     world.api.before["create pods"] = once(occupy)
     await world.pass_()
-    assert world.api.asked() == ["create pods", "get pods", "create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "get pods", "create pods", "update status"]
     taken, made = (r.body["metadata"]["name"] for r in world.api.requests if r.verb == "create")
     assert world.cr()["status"]["podNames"] == [made]
     world.store.delete("pods", "default", made, {})
@@ -478,7 +481,7 @@ async def test_a_name_that_is_someone_elses_is_passed_over_from_then_on(
     world.catch_up()
     await asyncio.sleep(TRUCE)
     await world.pass_()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
     assert world.api.requests[0].body["metadata"]["name"] != taken
 
 
@@ -498,7 +501,7 @@ async def test_a_delete_that_is_refused_is_looked_into(error: ApiError) -> None:
 
     world.api.before["delete pods"] = vanish
     assert await world.pass_() == Result()
-    assert world.api.asked() == ["delete pods", "get pods", "patch status"]
+    assert world.api.asked() == ["delete pods", "get pods", "update status"]
     assert world.api.requests[1].name == name
     assert world.cr()["status"]["replicas"] == 0
 
@@ -510,11 +513,11 @@ async def test_a_status_that_meets_a_newer_version_is_made_anew_from_that() -> N
     def change(request: Request) -> None:
         world.store.patch("imoocpods", "default", "web", {"spec": {"replicas": 2}}, "")
 
-    world.api.before["patch status"] = once(change)
+    world.api.before["update status"] = once(change)
     assert await world.pass_() == Result()
     assert world.api.asked() == [
-        *("create pods", "patch status", "get imoocpods"),
-        *("create pods", "patch status"),
+        *("create pods", "update status", "get imoocpods"),
+        *("create pods", "update status"),
     ]
     status = world.cr()["status"]
     assert (status["replicas"], status["observedGeneration"]) == (2, 2)
@@ -527,9 +530,9 @@ async def test_a_status_of_an_imoocpod_that_is_gone_ends_the_matter() -> None:
     def vanish(request: Request) -> None:
         world.store.delete("imoocpods", "default", "web", {})
 
-    world.api.before["patch status"] = once(vanish)
+    world.api.before["update status"] = once(vanish)
     assert await world.pass_() == Result()
-    assert world.api.asked() == ["create pods", "patch status", "get imoocpods"]
+    assert world.api.asked() == ["create pods", "update status", "get imoocpods"]
     await world.pass_()
     assert world.api.asked() == []
 
@@ -537,36 +540,36 @@ async def test_a_status_of_an_imoocpod_that_is_gone_ends_the_matter() -> None:
 @virtual_time
 async def test_a_look_at_the_imoocpod_that_fails_is_made_again_first() -> None:
     world = World(1)
-    world.api.before["patch status"] = once(fail(Conflict("w", 409)))
+    world.api.before["update status"] = once(fail(Conflict("w", 409)))
     world.api.before["get imoocpods"] = once(fail(Unreachable("cut", sent=True)))
     with pytest.raises(Unreachable):
         await world.pass_()
     await world.pass_()
-    assert world.api.asked() == ["get imoocpods", "patch status"]
+    assert world.api.asked() == ["get imoocpods", "update status"]
     world.scale(2)
     await world.pass_()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
 
 
 @virtual_time
 async def test_a_status_that_an_older_crd_cuts_is_written_once_a_pass() -> None:
     class OlderCrd(Api):
-        async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
+        async def update(self, path: str, body: bytes) -> bytes:
             known = json.loads(body)
             del known["status"]["selector"]
-            return await super().patch(path, json.dumps(known).encode(), content_type)
+            return await super().update(path, json.dumps(known).encode())
 
     world = World(1, api=OlderCrd)
     assert await world.pass_() == Result()
-    assert world.api.asked() == ["create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "update status"]
 
 
 @virtual_time
 async def test_after_eight_plans_it_is_the_turn_of_others() -> None:
     world = World(0)
-    world.api.before["patch status"] = fail(Conflict("w", 409))
+    world.api.before["update status"] = fail(Conflict("w", 409))
     assert await world.pass_() == Result(requeue_after=1.0)
-    assert world.api.asked() == ["patch status", "get imoocpods"] * 8
+    assert world.api.asked() == ["update status", "get imoocpods"] * 8
 
 
 @virtual_time
@@ -580,7 +583,7 @@ async def test_an_answer_that_the_watch_has_passed_brings_no_ghost() -> None:
 
     world.api.after["create pods"] = once(vanish)
     await world.pass_()
-    assert world.api.asked() == ["create pods", "create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "create pods", "update status"]
     assert world.cr()["status"]["podNames"] == world.pods()
 
 
@@ -592,9 +595,9 @@ async def test_the_answer_to_a_status_brings_no_imoocpod_back() -> None:
         world.store.delete("imoocpods", "default", "web", {})
         world.catch_up()
 
-    world.api.after["patch status"] = vanish
+    world.api.after["update status"] = vanish
     await world.pass_()
-    assert world.api.asked() == ["patch status"]
+    assert world.api.asked() == ["update status"]
     assert world.reconciler.crs.get(KEY) is None
 
 
@@ -606,10 +609,10 @@ async def test_the_answer_to_a_look_brings_no_imoocpod_back() -> None:
         world.store.delete("imoocpods", "default", "web", {})
         world.catch_up()
 
-    world.api.before["patch status"] = fail(Conflict("w", 409))
+    world.api.before["update status"] = fail(Conflict("w", 409))
     world.api.after["get imoocpods"] = vanish
     await world.pass_()
-    assert world.api.asked() == ["patch status", "get imoocpods"]
+    assert world.api.asked() == ["update status", "get imoocpods"]
 
 
 @virtual_time
@@ -633,7 +636,7 @@ async def test_no_pod_is_made_for_a_spec_that_breaks_the_types() -> None:
     world = World(1)
     world.scale(-1)
     await world.pass_()
-    assert world.api.asked() == ["patch status"]
+    assert world.api.asked() == ["update status"]
     assert world.told[0].reason == "InvalidSpec"
 
 
@@ -650,7 +653,7 @@ async def test_nothing_is_kept_of_an_imoocpod_that_is_gone() -> None:
     world.api.before["create pods"] = once(occupy)
     with pytest.raises(Unreachable):
         await world.pass_()
-    world.api.before["patch status"] = once(fail(Conflict("w", 409)))
+    world.api.before["update status"] = once(fail(Conflict("w", 409)))
     await world.pass_()
     world.store.delete("imoocpods", "default", "web", {})
     world.catch_up()
@@ -678,6 +681,6 @@ async def test_a_name_said_to_exist_that_does_not_is_tried_again(error: ApiError
     world = World(1)
     world.api.before["create pods"] = once(fail(error))
     await world.pass_()
-    assert world.api.asked() == ["create pods", "get pods", "create pods", "patch status"]
+    assert world.api.asked() == ["create pods", "get pods", "create pods", "update status"]
     first, second = (r.body["metadata"]["name"] for r in world.api.requests if r.verb == "create")
     assert first == second

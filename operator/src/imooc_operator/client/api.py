@@ -65,6 +65,10 @@ class ApiClient:
         """Create the object and return it as stored."""
         return await self._call("POST", path, body, JSON)
 
+    async def update(self, path: str, body: bytes) -> bytes:
+        """Replace the object, or its part at a subresource; return it as stored."""
+        return await self._call("PUT", path, body, JSON)
+
     async def patch(self, path: str, body: bytes, content_type: str = MERGE_PATCH) -> bytes:
         """Patch the object and return it as stored."""
         return await self._call("PATCH", path, body, content_type)

@@ -36,7 +36,7 @@ from .api import ImoocPod, ImoocPodStatus, RawImoocPod
 from .news import News, news, replaced
 from .observe import Failure, Observed, PodView, RawPod
 from .plan import Action, CreatePod, DeletePod, SetStatus, plan
-from .status import timeless
+from .status import status_body, timeless
 from .template import PodTemplate
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ PODS = Resource("", "v1", "pods")
 
 RIGHTS = (
     Right(IMOOCPODS, ("get", "list", "watch")),
-    Right(IMOOCPODS, ("patch",), subresource="status"),
+    Right(IMOOCPODS, ("update",), subresource="status"),
     Right(PODS, ("create", "delete", "get", "list", "watch")),
 )
 
@@ -236,11 +236,9 @@ class Reconciler:
             self.pods.learn(terminating, self._scope_of(pod.namespace))
 
     async def _set_status(self, cr: ImoocPod, status: ImoocPodStatus) -> bool:
-        body = msgspec.json.encode(
-            {"metadata": {"resourceVersion": str(cr.revision)}, "status": status}
-        )
+        path = IMOOCPODS.path(cr.namespace, cr.name, "status")
         try:
-            answer = await self._client.patch(IMOOCPODS.path(cr.namespace, cr.name, "status"), body)
+            answer = await self._client.update(path, status_body(cr, status))
         except (Conflict, NotFound):
             # Changed, deleted or made anew since our watch last spoke.
             await self._refresh(key_of(cr))
