@@ -256,8 +256,31 @@ async def test_a_watch_yields_whole_lines_only() -> None:
     pieces = [WATCH, b'5\r\n{"a":\r\n', b"4\r\n1}\n{\r\n", b"2\r\n}\n\r\n", b"0\r\n\r\n"]
     async with serving(say(*pieces)) as (client, _):
         batches = [b async for b in client.watch("/x", {}, silence=1.0)]
-    assert b"".join(batches) == b'{"a":1}\n{}\n'
-    assert all(not batch or batch.endswith(b"\n") for batch in batches)
+    assert [line for batch in batches for line in batch] == [b'{"a":1}', b"{}"]
+
+
+async def test_each_exchange_on_a_connection_has_its_own_time() -> None:
+    """One timer serves them all: it must neither end a later one early nor wait for ever."""
+    slow, silent = asyncio.Event(), asyncio.Event()
+
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if b"/slow" in head:
+            await asyncio.sleep(0.25)  # longer than what is left of the first exchange's time
+            slow.set()
+        if b"/silent" in head:
+            silent.set()
+            return
+        writer.write(OK)
+
+    async with serving(answer, patience=0.4) as (client, opened):
+        await client.get("/quick")
+        await asyncio.sleep(0.25)
+        await client.get("/slow")
+        with pytest.raises(Unreachable, match=r"no answer within 0\.4 s"):
+            await client.get("/silent")
+        assert slow.is_set()
+        assert silent.is_set()
+        assert len(opened) == 1
 
 
 async def test_a_silent_watch_is_noticed() -> None:

@@ -46,7 +46,7 @@ class Api(MemoryApi):
 
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[list[bytes], None]:
         self.queries.append(query)
         async for lines in super().watch(path, query, silence=silence):
             if not self.blind:

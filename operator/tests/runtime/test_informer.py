@@ -64,10 +64,10 @@ class ScriptedApi(ApiClient):
 
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[list[bytes], None]:
         self.asked.append((now(), path, dict(query)))
         self.silences.add(silence)
-        yield b""
+        yield []
         for step in self.watches.pop(0) if self.watches else []:
             match step:
                 case None:
@@ -77,10 +77,10 @@ class ScriptedApi(ApiClient):
                 case float():
                     await asyncio.sleep(step)
                 case bytes():
-                    yield step
+                    yield [step]
                 case _:
                     lines = step if isinstance(step, list) else [step]
-                    yield b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+                    yield [json.dumps(line).encode() for line in lines]
         await asyncio.sleep(1e9)
 
     def times(self) -> list[float]:

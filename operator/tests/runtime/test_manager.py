@@ -86,20 +86,20 @@ class Api(MemoryApi):
 
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[list[bytes], None]:
         if self.cut or (self.held and self.held in path):
             raise Unreachable("held", sent=False)
         request = Request("GET", path, dict(query), {}, {})
         revision = int(query.get("resourceVersion", self.store.revision))
-        yield b""
+        yield []
         if request.streams:
             for line in streamed_list(self.store, request):
-                yield json.dumps(line).encode() + b"\n"
+                yield [json.dumps(line).encode()]
         while True:
             await asyncio.sleep(self.pace)
             for event in self.store.since(request.plural, request.namespace, revision):
                 revision = event.revision
-                yield json.dumps({"type": event.type, "object": event.object}).encode() + b"\n"
+                yield [json.dumps({"type": event.type, "object": event.object}).encode()]
 
 
 class World:

@@ -89,10 +89,10 @@ class MemoryApi(ApiClient):
 
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[list[bytes], None]:
         resets = self._resets
         await self._exchange("GET", path, {**query, "watch": "true"})
-        yield b""
+        yield []
         request = Request("GET", path, {**query, "watch": "true"}, {}, {})
         loop, news = asyncio.get_running_loop(), asyncio.Event()
         listed, heard = not request.streams, loop.time()
@@ -118,7 +118,7 @@ class MemoryApi(ApiClient):
                         lines, revision = _bookmark(self.store.revision), self.store.revision
                 if lines:
                     heard = loop.time()
-                    yield lines
+                    yield lines.splitlines()
                     continue
                 if loop.time() >= heard + silence:
                     raise Silent(f"nothing for {silence:g} s", sent=True)

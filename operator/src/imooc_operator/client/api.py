@@ -79,8 +79,8 @@ class ApiClient:
 
     async def watch(
         self, path: str, query: Mapping[str, str], *, silence: float
-    ) -> AsyncGenerator[bytes, None]:
-        """Yield batches of whole lines, each a watch event; end when the API server ends the watch.
+    ) -> AsyncGenerator[list[bytes], None]:
+        """Yield batches of lines, each a watch event; end when the API server ends the watch.
 
         The first batch is empty and says that the watch is open. Nothing for `silence` seconds
         raises Silent. A watch has a connection of its own.
@@ -92,15 +92,15 @@ class ApiClient:
             rest = b""
             async with aclosing(connection.stream(request, self._timeout, silence)) as pieces:
                 async for answer, piece in pieces:
-                    rest += piece
                     if answer.status != 200:
+                        rest += piece
                         if answer.complete:
                             raise self._refusal(
                                 what, "GET", answer.status, rest, answer.retry_after
                             )
                         continue
-                    lines, newline, rest = rest.rpartition(b"\n")
-                    yield lines + newline
+                    *lines, rest = (rest + piece).split(b"\n")
+                    yield lines
             self._count("WATCH", "200")
         except Unreachable:
             self._count("WATCH", "error")

@@ -47,6 +47,10 @@ class Connection:
         self._arrived: asyncio.Future[None] | None = None
         self._streaming = False
         self._failure: str | None = None
+        self._kind = Unreachable
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._overdue: tuple[str, type[Unreachable]] = ("", Unreachable)
 
     @property
     def reusable(self) -> bool:
@@ -56,15 +60,11 @@ class Connection:
     async def exchange(self, request: bytes, within: float) -> Answer:
         """Send `request` and return the whole answer; raise Unreachable after `within` seconds."""
         answer = self._begin(request, streaming=False)
-        # A timer that ends the connection costs a third of asyncio.timeout, which cancels the task.
-        timer = asyncio.get_running_loop().call_later(
-            within, self._fail, f"no answer within {within:g} s"
-        )
+        self._expect(within, "no answer within")
         try:
             while not answer.complete:
                 await self._arrival()
         finally:
-            timer.cancel()
             self._end(answer)
         return answer
 
@@ -81,16 +81,12 @@ class Connection:
         opened = False
         try:
             while True:
-                limit = silence if opened else within
-                try:
-                    async with asyncio.timeout(limit):
-                        while not (
-                            answer.body or answer.complete or (answer.status and not opened)
-                        ):
-                            await self._arrival()
-                except TimeoutError:
-                    kind = Silent if opened else Unreachable
-                    raise kind(f"nothing for {limit:g} s", sent=True) from None
+                if opened:
+                    self._expect(silence, "nothing for", Silent)
+                else:
+                    self._expect(within, "nothing for")
+                while not (answer.body or answer.complete or (answer.status and not opened)):
+                    await self._arrival()
                 opened = True
                 piece = bytes(answer.body)
                 answer.body.clear()
@@ -118,9 +114,34 @@ class Connection:
         if not answer.keep_alive:
             self.close()
 
+    def _expect(self, within: float, what: str, kind: type[Unreachable] = Unreachable) -> None:
+        """Let the connection fail if what is waited for now does not come `within` seconds.
+
+        One timer serves exchange after exchange: it looks when the first would be overdue, and
+        then again. To set and cancel one for each costs a twentieth of a request.
+        """
+        self._due = asyncio.get_running_loop().time() + within
+        self._overdue = f"{what} {within:g} s", kind
+        if self._timer is None or self._timer.when() > self._due:
+            self._look_when_due()
+
+    def _look_when_due(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._answer is None:
+            return
+        if asyncio.get_running_loop().time() < self._due:
+            self._look_when_due()
+            return
+        self._fail(*self._overdue)
+
     async def _arrival(self) -> None:
         if self._failure is not None:
-            raise Unreachable(self._failure, sent=True)
+            raise self._kind(self._failure, sent=True)
         self._arrived = asyncio.get_running_loop().create_future()
         try:
             await self._arrived
@@ -131,24 +152,30 @@ class Connection:
         if self._arrived is not None and not self._arrived.done():
             self._arrived.set_result(None)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, why: str, kind: type[Unreachable] = Unreachable) -> None:
         if self._failure is None:
-            self._failure = why
+            self._failure, self._kind = why, kind
+            if self._timer is not None:
+                self._timer.cancel()
             self._transport.close()
         self._wake()
 
-    def _receive(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> bool:
+        """Return whether more may follow at once; after a whole answer nothing does."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(f"answer is not HTTP: {error}")
-            return
-        if self._answer is None:
+            return False
+        answer = self._answer
+        if answer is None:
             self._fail("bytes outside of an exchange")
-        elif self._streaming:
-            if len(self._answer.body) > HIGH_WATER:
+            return False
+        if self._streaming:
+            if len(answer.body) > HIGH_WATER:
                 self._transport.pause()
             self._wake()
+        return not answer.complete
 
     # httptools callbacks
 

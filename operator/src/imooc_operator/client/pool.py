@@ -23,12 +23,15 @@ class Pool:
 
     async def exchange(self, request: bytes, within: float) -> Answer:
         """Return the answer to `request` on any of the connections, waiting for one if need be."""
-        async with self._permits:
+        await self._permits.acquire()
+        try:
             connection = self._take_idle() or await self.open()
             answer = await connection.exchange(request, within)
             if connection.reusable:
                 self._idle.append(connection)
             return answer
+        finally:
+            self._permits.release()
 
     async def open(self) -> Connection:
         """Return a new connection that is not counted: the caller owns and closes it."""

@@ -28,10 +28,12 @@ class Transport:
     def __init__(
         self,
         sock: socket.socket,
-        received: Callable[[bytes], None],
+        received: Callable[[bytes], bool],
         lost: Callable[[str], None],
     ) -> None:
-        """`received` gets bytes as they come; `lost` hears why no more will."""
+        """`received` gets bytes as they come and returns whether more are on their way; `lost`
+        hears why no more will come.
+        """
         self._loop = asyncio.get_running_loop()
         self._socket = sock
         self._received = received
@@ -80,8 +82,7 @@ class Transport:
             if not data:
                 self._lost("connection lost: closed by the API server")
                 return
-            self._received(data)
-            if not self._reading:
+            if not self._received(data) or not self._reading:
                 return
 
     def _send(self) -> None:

@@ -25,10 +25,24 @@ async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) ->
 
 async def in_parallel(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
     """Act on all items at once; raise the first failure when all have ended."""
-    if len(items) == 1:
-        await act(items[0])
-        return
-    outcomes = await asyncio.gather(*(act(item) for item in items), return_exceptions=True)
+    loop = asyncio.get_running_loop()
+    # The first needs no task of its own: this one is free.
+    others = [loop.create_task(_outcome(act, item)) for item in items[1:]]
+    try:
+        outcomes = [await _outcome(act, items[0]), *[await task for task in others]]
+    except BaseException:
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        raise
     for outcome in outcomes:
-        if isinstance(outcome, BaseException):
+        if outcome is not None:
             raise outcome
+
+
+async def _outcome(act: Callable[[T], Awaitable[None]], item: T) -> Exception | None:
+    try:
+        await act(item)
+    except Exception as error:
+        return error
+    return None

@@ -197,7 +197,7 @@ class Informer(Generic[R, T]):
             async with aclosing(watch) as batches:
                 async for lines in batches:
                     self._active_at = asyncio.get_running_loop().time()
-                    for line in lines.splitlines():
+                    for line in lines:
                         self._take(line)
         except (BadRequest, Invalid, Silent) as error:
             if self._listing is None:

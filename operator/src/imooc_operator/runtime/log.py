@@ -3,16 +3,17 @@
 Invariant: the message is constant, what varies is in `extra`.
 """
 
-import json
 import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+import msgspec
+
 pass_id: ContextVar[str] = ContextVar("pass_id", default="")
 """The id of the pass that the current task is in."""
 
-_ENCODER = json.JSONEncoder(default=str)
+_ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "taskName", "asctime"}
 
@@ -37,7 +38,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return _ENCODER.encode(line)
+        return _ENCODER.encode(line).decode()
 
 
 class ConsoleFormatter(logging.Formatter):

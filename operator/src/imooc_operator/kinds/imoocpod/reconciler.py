@@ -252,11 +252,11 @@ class Reconciler:
 
     def _contradicted(self, key: Key, actions: tuple[Action, ...]) -> bool:
         """Return whether all there is to do is to repeat what we said a moment ago."""
-        said, when = self._said.get(key, (0, 0.0))
+        said, when = self._said.get(key, (0, -TRUCE))
         return (
-            isinstance(actions[0], SetStatus)
+            asyncio.get_running_loop().time() < when + TRUCE
+            and isinstance(actions[0], SetStatus)
             and _gist(actions[0].status) == said
-            and asyncio.get_running_loop().time() < when + TRUCE
         )
 
     def _tell(self, cr: ImoocPod, items: Iterable[News]) -> None:

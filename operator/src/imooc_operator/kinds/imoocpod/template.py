@@ -5,6 +5,7 @@ token, no host access, no volume, no reference out of the namespace.
 """
 
 import hashlib
+from functools import lru_cache
 
 import msgspec
 from msgspec import UNSET
@@ -24,7 +25,12 @@ def template_hash(spec: ImoocPodSpec) -> str:
     """
     image = "" if spec.image is UNSET else spec.image
     resources = None if spec.resources is UNSET else spec.resources
-    parts = msgspec.json.encode((image, spec.command, resources), order="sorted")
+    return _hash(image, tuple(spec.command), msgspec.json.encode(resources, order="sorted"))
+
+
+@lru_cache(maxsize=256)  # asked several times in each pass, and most specs differ in replicas alone
+def _hash(image: str, command: tuple[str, ...], resources: bytes) -> str:
+    parts = msgspec.json.encode((image, command, msgspec.Raw(resources)))
     return hashlib.sha256(parts).hexdigest()[:12]
 
 
