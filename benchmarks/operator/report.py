@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import page
-from benchmarks.operator import plot, table
+from benchmarks.operator import plot, summary, table
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -27,6 +27,8 @@ def write(result: Mapping[str, Any]) -> None:
         images.append(f"![{title}](operator/results/{stem}-{name}.svg)")
     raw = f"Raw: [{stem}.json](operator/results/{stem}.json)"
     page.rewrite("operator", "\n\n".join([table.text(result), facts(result), *images, raw]))
+    for path, language in summary.PAGES.items():
+        page.rewrite("operator", summary.text(result, language), path)
 
 
 def facts(result: Mapping[str, Any]) -> str:

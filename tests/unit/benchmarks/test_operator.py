@@ -16,8 +16,9 @@ from imooc_operator.kinds.imoocpod.api import ImoocPod, ImoocPodSpec
 from imooc_operator.kinds.imoocpod.template import PodTemplate
 
 from benchmarks import page
-from benchmarks.operator import faults, plot, report, table
+from benchmarks.operator import faults, plot, report, summary, table
 from benchmarks.operator.life import served
+from benchmarks.operator.lineup import PEERS
 from benchmarks.operator.observer import Change, Late, Observer, pods_over_time, replacements
 from benchmarks.operator.process import Ended, Process
 from benchmarks.operator.table import Goal, Row
@@ -185,6 +186,13 @@ def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
     assert table.medians(ROUNDS, read) == {"ours": 4.5, "go10": 5.0, "floor": 5.0}
 
 
+def test_the_summary_names_rows_and_peers_that_there_are() -> None:
+    assert summary.ROWS.keys() <= {row.measure for row in table.ROWS}
+    assert summary.PEERS.keys() <= {peer.name for peer in PEERS}
+    for path in summary.PAGES:
+        assert "<!-- operator:begin -->" in path.read_text()
+
+
 def test_a_missed_goal_is_bold() -> None:
     row = Row("P1", table.plain("P1_s"), 2, (Goal(1.25, "floor"), Goal(0.85, "go10"), Goal(4)))
     assert table.verdict(ROUNDS, row) == "1.25 floor, **0.90 go10**, **4.50**"
@@ -198,6 +206,10 @@ def test_a_run_is_kept_raw_as_plots_and_in_the_page_with_what_is_missing(
     readme = tmp_path / "README.md"
     readme.write_text("above\n<!-- operator:begin -->\nold\n<!-- operator:end -->\nbelow\n")
     monkeypatch.setattr(page, "PAGE", readme)
+    twins: dict[summary.Language, Path] = {"en": tmp_path / "en.md", "zh": tmp_path / "zh.md"}
+    for path in twins.values():
+        path.write_text(readme.read_text())
+    monkeypatch.setattr(summary, "PAGES", {path: language for language, path in twins.items()})
     monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
     life = {
         "P1_s": 4.0,
@@ -232,6 +244,11 @@ def test_a_run_is_kept_raw_as_plots_and_in_the_page_with_what_is_missing(
     assert "operator/results/2026-11-24T2015-memory.svg" in text
     assert "1,000 objects of 3 pods each, 3 deletions (P2). Not in this run: P5, kopf." in text
     assert "(P5)" not in text, "of what was not measured no amount is told"
+    english, chinese = (twins[language].read_text() for language in ("en", "zh"))
+    assert "| | **ours** | controller-runtime |\n" in english
+    assert "| 1,000 objects, 3,000 pods from zero, s | 4.00 | 5.00 |\n" in english
+    assert "2026-11-24, medians of 1 alternating rounds, 2 CPUs, k, e, g, Python 3." in english
+    assert english.count("|") == chinese.count("|"), "the same table"
     assert text.startswith("above\n")
     assert text.endswith("<!-- operator:end -->\nbelow\n")
 
@@ -263,7 +280,9 @@ def test_a_process_is_measured_and_its_end_is_noticed(tmp_path: Path) -> None:
 
 
 def test_decoding_is_measured_on_the_operators_own_informer(tmp_path: Path) -> None:
-    given = {"metadata": {"namespace": "bench"}, "spec": {}, "status": {"phase": "Pending"}}
+    owner = {"apiVersion": "k8s.imooc.com/v1alpha1", "kind": "ImoocPod", "name": "web", "uid": "u"}
+    meta = {"namespace": "bench", "ownerReferences": [{**owner, "controller": True}]}
+    given = {"metadata": meta, "spec": {}, "status": {"phase": "Pending"}}
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.operator.micro"],
