@@ -53,6 +53,7 @@ _QUIET_SECONDS = 9.0
 _LOOK_SECONDS = 0.5
 _LOG_COLUMNS = 160
 _COLOR = "bright blue"
+_SUMMARIES = frozenset({"stack_summary", "stack_status"})  # modules whose `text` ends the run
 _TAGS_OF_NO_STEP = frozenset({"always", "never"})
 
 
@@ -109,6 +110,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
     def __init__(self) -> None:
         super().__init__()
         self._environment: Environment | None = None
+        self._playbook = ""
         self._timings = timings.Timings()
         self._steps: dict[str, Step] = {}  # by the uuid of the play
         self._step: Step | None = None
@@ -124,9 +126,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._environment = _environment(plays)
         if self._environment is None:
             return
+        self._playbook = Path(playbook._file_name).stem
         self._timings = timings.load(self._environment.timings_file)
-        self._timings.run = []
-        self._steps = _steps(Path(playbook._file_name).stem, plays)
+        self._timings.runs[self._playbook] = timings.Run(began=time.time())
+        self._steps = _steps(self._playbook, plays)
         check_mode = context.CLIARGS["check"]
         if not check_mode:
             self._environment.progress_file.unlink(missing_ok=True)
@@ -181,7 +184,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._end_task(result)
         if self._step and result.is_changed():
             self._step.changed = True
-        if result.task.action == "stack_summary":
+        if result.task.action in _SUMMARIES:
             self._summary = result.result["text"]
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -205,10 +208,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         if failed and self._step and len(self._steps) > 1:
             line = progress_lines.run_failed(self._step, time.monotonic())
             self._print(line, color=constants.COLOR_ERROR)
-        if failed:
-            return
-        self._end_step()
-        if context.CLIARGS["check"] and len(self._steps) > 1:
+        if not failed:
+            self._end_step()
+        self._end_run(self._step.name if failed and self._step else "")
+        if context.CLIARGS["check"] and len(self._steps) > 1 and not failed:
             self._print(progress_lines.plan(list(self._steps.values())))
         elif self._summary:
             self._print(self._summary, color=None)
@@ -221,6 +224,14 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
             return
         seconds = time.monotonic() - step.begun
         self._timings.finish_step(step.key, seconds, step.changed, step.tasks)
+        timings.save(self._environment.timings_file, self._timings)
+
+    def _end_run(self, failed: str) -> None:
+        """Record that the run is over, and in which step it failed, if it did."""
+        if self._environment is None or context.CLIARGS["check"]:
+            return
+        run = self._timings.run_of(self._playbook)
+        run.ended, run.failed = time.time(), failed
         timings.save(self._environment.timings_file, self._timings)
 
     def _end_task(self, result: Any) -> None:

@@ -62,6 +62,7 @@ class EtcdReader:
     kubectl: str
     kubeconfig: str
     context: str | None
+    timeout: int = TIMEOUT
 
     def read(self, prefixes: list[str], limit: int = 0, keys_only: bool = False) -> Reading:
         """Return up to ``limit`` keys (0: all) below each prefix. Errors: EtcdError, KubeError."""
@@ -88,14 +89,15 @@ class EtcdReader:
             )
         context = ["--context", self.context] if self.context else []
         command = [self.kubectl, "--kubeconfig", self.kubeconfig, *context]
-        command += [f"--request-timeout={TIMEOUT}s", "--namespace", NAMESPACE, "exec", "--stdin"]
+        seconds = self.timeout
+        command += [f"--request-timeout={seconds}s", "--namespace", NAMESPACE, "exec", "--stdin"]
         command += [pod["metadata"]["name"], "--container", "etcd", "--", *etcdctl(pod)]
         try:
             done = subprocess.run(
-                command, input=stdin.encode(), capture_output=True, timeout=TIMEOUT, check=False
+                command, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired:
-            raise EtcdError(f"etcdctl did not answer within {TIMEOUT} s: {command}") from None
+            raise EtcdError(f"etcdctl did not answer within {seconds} s: {command}") from None
         if done.returncode:  # stdout may hold values, so only stderr is told
             told = done.stderr.decode(errors="replace").strip()
             raise EtcdError(f"etcdctl in {pod['metadata']['name']} failed: {told}")

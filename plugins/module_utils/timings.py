@@ -1,8 +1,8 @@
 """How long steps and long tasks took: `timings.json` in an environment's state directory.
 
-Written by the `progress` callback after each step, read by it on the next run and by the summary.
-Invariant: only steps that succeeded are in it, and a file that is missing or spoilt is an empty
-record, never an error: it holds nothing that cannot be measured again.
+Written by the `progress` callback after each step, read by it on the next run, by the summary and
+by the status. Invariant: only steps that succeeded have a duration, and a file that is missing or
+spoilt is an empty record, never an error: it holds nothing that cannot be measured again.
 """
 
 from __future__ import annotations
@@ -37,22 +37,40 @@ class StepRun:
 
 
 @dataclass
+class Run:
+    """The newest run of one playbook; times are seconds since 1970.
+
+    Without `ended` it goes on still, or was interrupted. `failed` names the step that failed.
+    """
+
+    began: float = 0.0
+    ended: float | None = None
+    failed: str = ""
+    steps: list[StepRun] = field(default_factory=list)
+
+
+@dataclass
 class Timings:
-    """The whole record: the past by key of a step, and the newest run step by step.
+    """The whole record: the past by key of a step, and the newest run of each playbook.
 
     The key names playbook and step (`site/cluster`): making a cluster says nothing of removing it.
     """
 
     steps: dict[str, StepTime] = field(default_factory=dict)
     tasks: dict[str, dict[str, float]] = field(default_factory=dict)
-    run: list[StepRun] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
+
+    def run_of(self, playbook: str) -> Run:
+        """Return the newest run of a playbook, such as `site`; an empty one before the first."""
+        return self.runs.setdefault(playbook, Run())
 
     def finish_step(self, key: str, seconds: float, changed: bool, tasks: dict[str, float]) -> None:
         """Record a step that succeeded, with the seconds of each of its tasks."""
         seconds = round(seconds, 2)
         known = self.steps.get(key, StepTime(seconds))
         self.steps[key] = StepTime(seconds, seconds if changed else known.changed)
-        self.run.append(StepRun(key.partition("/")[2], seconds, changed))
+        playbook, _, step = key.partition("/")
+        self.run_of(playbook).steps.append(StepRun(step, seconds, changed))
         slow = {name: round(took, 2) for name, took in tasks.items() if took >= LONG_TASK_SECONDS}
         if slow:
             # Newest last, so that the oldest names are the ones dropped.
@@ -71,10 +89,14 @@ def load(path: Path) -> Timings:
         return Timings(
             steps={str(k): StepTime(**v) for k, v in data["steps"].items()},
             tasks={str(k): dict(v) for k, v in data["tasks"].items()},
-            run=[StepRun(**entry) for entry in data["run"]],
+            runs={str(k): _run(v) for k, v in data["runs"].items()},
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Timings()
+
+
+def _run(data: dict[str, Any]) -> Run:
+    return Run(**{**data, "steps": [StepRun(**entry) for entry in data["steps"]]})
 
 
 def save(path: Path, timings: Timings) -> None:

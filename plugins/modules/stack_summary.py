@@ -111,7 +111,7 @@ def main() -> None:
     params = module.params
     state = Path(params["state_dir"])
     facts = gather(params)
-    run = timings.load(state / timings.FILE_NAME).run
+    run = timings.load(state / timings.FILE_NAME).run_of("site").steps
     before = without_durations(state / OUTPUTS)
     changed = before != facts
     if changed and not module.check_mode:

@@ -133,11 +133,14 @@ def test_every_step_is_announced_and_timed(project: Path) -> None:
         "step 2 of 3: two",
         "step 3 of 3: three",
     ]
-    assert [(r["step"], r["changed"]) for r in record(project)["run"]] == [
+    newest = record(project)["runs"]["site"]
+    assert [(step["step"], step["changed"]) for step in newest["steps"]] == [
         ("one", True),
         ("two", False),
         ("three", False),
     ]
+    assert newest["began"] <= newest["ended"] <= time.time()
+    assert newest["failed"] == ""
     assert lines(run(project))[1] == "step 1 of 3: one (last time N s)"
 
 
@@ -147,6 +150,7 @@ def test_another_playbook_has_durations_of_its_own(project: Path) -> None:
     done = run(project, playbook="down.yml")
     assert lines(done)[1] == "step 1 of 3: one"
     assert {key.partition("/")[0] for key in record(project)["steps"]} == {"site", "down"}
+    assert [len(newest["steps"]) for newest in record(project)["runs"].values()] == [3, 3]
 
 
 def test_tags_choose_the_steps_that_are_counted(project: Path) -> None:
@@ -171,6 +175,10 @@ def test_failed_step_is_named_last_and_not_timed(project: Path) -> None:
     assert done.returncode == 2
     assert lines(done)[-1].startswith("step 3 of 3: three failed after N s; ")
     assert set(record(project)["steps"]) == {"site/one", "site/two"}
+    newest = record(project)["runs"]["site"]
+    assert [step["step"] for step in newest["steps"]] == ["one", "two"]
+    assert newest["failed"] == "three"
+    assert newest["ended"] is not None
 
 
 def test_state_directory_is_never_created(project: Path) -> None:
@@ -218,3 +226,4 @@ def test_long_task_shows_life_and_an_interrupt_ends_it(project: Path) -> None:
         assert process.wait(timeout=10) == 99, rest
     assert "Traceback" not in rest
     assert set(record(project)["steps"]) == {"site/one", "site/two"}
+    assert record(project)["runs"]["site"]["ended"] is None, "it was interrupted"

@@ -28,11 +28,12 @@ def test_durations_are_spoken_in_two_units(seconds: float, words: str) -> None:
 def test_record_survives_the_file(tmp_path: Path) -> None:
     timings = Timings()
     timings.finish_step("site/cluster", 21.337, changed=True, tasks={"Create": 20.0, "Look": 0.2})
+    timings.run_of("site").ended = 12.5
     save(tmp_path / "timings.json", timings)
     again = load(tmp_path / "timings.json")
     assert again == timings
     assert again.steps == {"site/cluster": StepTime(last=21.34, changed=21.34)}
-    assert again.run == [StepRun("cluster", 21.34, True)]
+    assert again.run_of("site").steps == [StepRun("cluster", 21.34, True)]
     assert [path.name for path in tmp_path.iterdir()] == ["timings.json"]
 
 
@@ -60,8 +61,16 @@ def test_tasks_named_after_versions_do_not_pile_up() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"steps": {"a": 1}, "tasks": {}, "run": []}', '{"steps": []}'],
-    ids=["empty", "cut off", "list", "no keys", "wrong step", "wrong type"],
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"steps": {"a": 1}, "tasks": {}, "runs": {}}',
+        '{"steps": []}',
+        '{"steps": {}, "tasks": {}, "runs": {"site": {"steps": [1]}}}',
+    ],
+    ids=["empty", "cut off", "list", "no keys", "wrong step", "wrong type", "wrong run"],
 )
 def test_spoilt_record_is_an_empty_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "timings.json"
