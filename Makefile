@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up check down etcd run test lint unit molecule campaign faults readme env lock docs generate mutation \
+.PHONY: help up check status down etcd run test lint unit molecule campaign faults readme env lock docs generate mutation \
   bench-stack bench-operator bench-faults
 
 help:  ## List the verbs
@@ -26,6 +26,9 @@ up: $(inventory) .venv/installed  ## Build the whole stack, or bring it back to 
 
 check: $(inventory) .venv/installed  ## Say what `up` would change; change nothing
 	$(call playbook,site.yml --check --diff)
+
+status: $(inventory) .venv/installed  ## Say how it is: one screen, status.json, report.html; exit code 0 when all is up
+	$(call playbook,playbooks/status.yml)
 
 down: $(inventory) .venv/installed  ## Remove what `up` made (images and engine stay: ARGS='-e down_images=true -e down_engine=true')
 	$(call playbook,playbooks/down.yml)

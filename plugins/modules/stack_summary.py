@@ -84,6 +84,7 @@ from typing import Any
 
 from ansible.module_utils import stack_facts, timings
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.state_files import as_json, write_public
 from ansible.module_utils.summary_text import render
 
 OUTPUTS = "outputs.json"
@@ -115,7 +116,8 @@ def main() -> None:
     before = without_durations(state / OUTPUTS)
     changed = before != facts
     if changed and not module.check_mode:
-        write(state / OUTPUTS, {**facts, _DURATIONS: [asdict(step) for step in run]})
+        outputs = {**facts, _DURATIONS: [asdict(step) for step in run]}
+        write_public(state / OUTPUTS, as_json(outputs))
     module.exit_json(
         changed=changed,
         facts=facts,
@@ -123,8 +125,8 @@ def main() -> None:
         diff={
             "before_header": OUTPUTS,
             "after_header": OUTPUTS,
-            "before": _json(before) if before else "",
-            "after": _json(facts),
+            "before": as_json(before) if before else "",
+            "after": as_json(facts),
         },
     )
 
@@ -152,19 +154,6 @@ def without_durations(path: Path) -> dict[str, Any] | None:
     if not isinstance(facts, dict):
         return None
     return {key: value for key, value in facts.items() if key != _DURATIONS}
-
-
-def write(path: Path, facts: dict[str, Any]) -> None:
-    """Replace the file in one step; it holds no secret, so everybody may read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.new")
-    partial.write_text(_json(facts))
-    partial.chmod(0o644)
-    partial.replace(path)
-
-
-def _json(facts: dict[str, Any]) -> str:
-    return json.dumps(facts, indent=2) + "\n"
 
 
 if __name__ == "__main__":
