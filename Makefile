@@ -13,7 +13,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up check status down etcd run test lint unit molecule campaign faults readme env lock docs generate mutation \
+.PHONY: help up check status down etcd run test lint unit page molecule campaign faults readme env lock docs generate mutation \
   bench-stack bench-operator bench-faults
 
 help:  ## List the verbs
@@ -40,7 +40,7 @@ run: export KUBECONFIG ?= state/$(ENV)/kubeconfig
 run: .venv/installed  ## Run the operator here, against KUBECONFIG or else ENV's cluster, all namespaces
 	imooc-operator --log-format console $(ARGS)
 
-test: lint unit molecule campaign faults readme  ## All of the six below, on real clusters of their own
+test: lint unit page molecule campaign faults readme  ## All of the seven below, on real clusters of their own
 
 lint: .venv/installed  ## ansible-lint, yamllint, ruff, mypy --strict, shellcheck, import contracts
 	./tests/lint.sh
@@ -48,6 +48,9 @@ lint: .venv/installed  ## ansible-lint, yamllint, ruff, mypy --strict, shellchec
 unit: .venv/installed  ## Unit tests of plugins and operator
 	pytest
 	cd operator && pytest
+
+page: .venv/installed  ## The page of a status in a headless browser, which is installed where there is none
+	pytest tests/page
 
 faults: .venv/installed  ## Bad input and interrupted runs against real engines and clusters
 	pytest tests/faults

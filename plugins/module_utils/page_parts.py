@@ -78,7 +78,7 @@ def histogram(title: str, histogram: Facts) -> Markup:
     told = f"half within {short(half)}, 99 % within {short(most_of)}" if half and most_of else ""
     return tag(
         "figure",
-        {},
+        {"aria-label": title},
         tag("figcaption", {}, tag("b", {}, title), " ", told or "nothing yet"),
         tag(
             "ol", {"class": "histogram", "aria-label": f"{title}: how many within each bound"}, bars

@@ -13,6 +13,7 @@ from typing import Any
 Facts = dict[str, Any]
 
 UP, DEGRADED, DOWN, ABSENT = "up", "degraded", "down", "absent"
+RUNNING = "running"  # in the engine's words
 _SHOWN = 3
 
 
@@ -71,12 +72,19 @@ def _engine(facts: Facts, wish: Wish) -> Iterator[Finding]:
     if not engine["nodes"] and "missing" in facts["cluster"]:
         yield Finding("cluster", f"there is no cluster {wish.cluster}", wish.make("up"))
     for node in engine["nodes"]:
-        if not node["running"]:
-            yield Finding("node", f"the node {node['name']} is stopped", wish.make("up"))
+        if node["state"] != RUNNING:
+            yield Finding("node", *_halted("node", node["name"], node["state"], wish.make("up")))
     for image in engine["images"]:
         if image["bytes"] is None:
             problem = f"the engine has lost the image {image['reference']}"
             yield Finding("images", problem, wish.make("up", "images"))
+
+
+def _halted(what: str, name: str, state: str, start: str) -> tuple[str, str]:
+    """Return what is wrong with a container that does not run, and what to do."""
+    if state == "paused":
+        return f"the {what} {name} is paused", f"docker unpause {name}"
+    return f"the {what} {name} is stopped", start
 
 
 def _registry(facts: Facts, wish: Wish) -> Iterator[Finding]:
@@ -87,9 +95,9 @@ def _registry(facts: Facts, wish: Wish) -> Iterator[Finding]:
         if engine["nodes"]:  # else there is nothing at all, which is said once
             problem = f"there is no registry {wish.registry_name}"
             yield Finding("registry", problem, wish.make("up", "registry"))
-    elif not engine["registry"]["running"]:
-        problem = f"the registry {wish.registry_name} is stopped"
-        yield Finding("registry", problem, wish.make("up", "registry"))
+    elif (state := engine["registry"]["state"]) != RUNNING:
+        cure = wish.make("up", "registry")
+        yield Finding("registry", *_halted("registry", wish.registry_name, state, cure))
     elif "missing" in registry:
         yield Finding("registry", registry["missing"], f"docker logs {wish.registry_name}")
 
@@ -98,10 +106,10 @@ def _cluster(facts: Facts, wish: Wish) -> Iterator[Finding]:
     engine, cluster = facts["engine"], facts["cluster"]
     if "missing" in cluster:
         nodes = engine.get("nodes") or []
-        if nodes and all(node["running"] for node in nodes):
+        if nodes and all(node["state"] == RUNNING for node in nodes):
             yield Finding("cluster", cluster["missing"], wish.make("up"))
         return
-    stopped = {node["name"] for node in engine.get("nodes") or [] if not node["running"]}
+    stopped = {node["name"] for node in engine.get("nodes") or [] if node["state"] != RUNNING}
     for node in cluster["nodes"]:
         if node["trouble"] and node["name"] not in stopped:
             problem = f"the node {node['name']}: {node['trouble']}"

@@ -85,7 +85,7 @@ def _engine(place: Place) -> Facts:
         return {"missing": f"no engine answers at {facts.host}: {facts.error}"}
     listed = engine.containers(label=f"{CLUSTER_LABEL}={place.cluster}")
     nodes = [
-        {"name": entry["Names"][0].lstrip("/"), "running": entry["State"] == "running"}
+        {"name": entry["Names"][0].lstrip("/"), "state": entry["State"]}
         for entry in listed
         if entry["Labels"].get(ROLE_LABEL) in NODE_ROLES
     ]
@@ -97,7 +97,7 @@ def _engine(place: Place) -> Facts:
         "cpus": facts.cpus,
         "memory_mib": facts.memory_mib,
         "nodes": sorted(nodes, key=lambda entry: str(entry["name"])),
-        "registry": registry and {"running": registry["State"]["Running"]},
+        "registry": registry and {"state": registry["State"]["Status"]},
         "images": _images(engine, place.state),
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.module_utils.drawing import BAD, GONE, OK, SIGN, WAITING, Drawing, cut, mark, words
 from ansible.module_utils.markup import Markup, tag
+from ansible.module_utils.status_judge import RUNNING
 from ansible.module_utils.units import size
 
 Facts = dict[str, Any]
@@ -161,9 +162,9 @@ def _nodes(facts: Facts, cluster: str) -> list[Facts]:
     """Return the nodes that engine or cluster know of, or the one that there should be."""
     found: dict[str, Facts] = {}
     for container in facts["engine"].get("nodes") or []:
-        found[container["name"]] = {"running": container["running"]}
+        found[container["name"]] = {"state": container["state"]}
     for node in facts["cluster"].get("nodes") or []:
-        found.setdefault(node["name"], {"running": True}).update(node)
+        found.setdefault(node["name"], {"state": RUNNING}).update(node)
     if not found:
         found[f"{cluster}-control-plane"] = {"gone": True}
     return [{**node, "name": name} for name, node in sorted(found.items())]
@@ -202,8 +203,8 @@ def _node(
 def _node_state(node: Facts) -> tuple[str, str]:
     if node.get("gone"):
         return GONE, "is not there"
-    if not node["running"]:
-        return BAD, "stopped"
+    if node["state"] != RUNNING:
+        return BAD, "paused" if node["state"] == "paused" else "stopped"
     if "ready" not in node:
         return WAITING, "not known"
     return (OK, f"Ready · {node['version']}") if node["ready"] else (BAD, "NotReady")

@@ -12,6 +12,7 @@ from typing import Any
 from ansible.module_utils import page_parts, status_picture
 from ansible.module_utils.drawing import BAD, GONE, OK, WAITING, mark
 from ansible.module_utils.markup import Child, Markup, tag
+from ansible.module_utils.status_judge import RUNNING
 from ansible.module_utils.status_picture import NARROW, WIDE
 from ansible.module_utils.status_text import drift, last_run
 from ansible.module_utils.timings import spoken
@@ -192,7 +193,7 @@ def _took(step: Facts) -> Markup:
 def cluster(facts: Facts) -> Child:
     """Return the nodes, as engine and kubelet see them, and all other pods."""
     cluster, engine = facts["cluster"], facts["engine"]
-    containers = {node["name"]: node["running"] for node in engine.get("nodes") or []}
+    containers = {node["name"]: node["state"] for node in engine.get("nodes") or []}
     known = {node["name"]: node for node in cluster.get("nodes") or []}
     rows = [
         (
@@ -217,8 +218,8 @@ def cluster(facts: Facts) -> Child:
     return parts
 
 
-def _container(running: bool | None) -> Child:
-    return "-" if running is None else page_parts.flag(running, "running" if running else "stopped")
+def _container(state: str | None) -> Child:
+    return "-" if state is None else page_parts.flag(state == RUNNING, state)
 
 
 def _kubelet(node: Facts | None) -> Child:

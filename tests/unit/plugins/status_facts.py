@@ -72,8 +72,8 @@ def up() -> Facts:
             "storage_driver": "overlay2",
             "cpus": 2,
             "memory_mib": 24105,
-            "nodes": [{"name": NODE, "running": True}],
-            "registry": {"running": True},
+            "nodes": [{"name": NODE, "state": "running"}],
+            "registry": {"state": "running"},
             "images": [
                 {"name": "node", "reference": "imooc.local/node:1", "origin": "build", "bytes": 9},
             ],
@@ -165,7 +165,12 @@ def _no_api_server(facts: Facts) -> None:
 
 def _stopped_node(facts: Facts) -> None:
     _no_api_server(facts)
-    facts["engine"]["nodes"][0]["running"] = False
+    facts["engine"]["nodes"][0]["state"] = "exited"
+
+
+def _paused_node(facts: Facts) -> None:
+    _no_api_server(facts)
+    facts["engine"]["nodes"][0]["state"] = "paused"
 
 
 def _nothing(facts: Facts) -> None:
@@ -178,7 +183,7 @@ def _nothing(facts: Facts) -> None:
 def _stopped_worker(facts: Facts) -> None:
     worker = {**facts["cluster"]["nodes"][0], "name": "imooc-lab-worker", "roles": ["worker"]}
     facts["cluster"]["nodes"].append(worker | {"ready": False, "trouble": "stopped posting"})
-    facts["engine"]["nodes"].append({"name": "imooc-lab-worker", "running": False})
+    facts["engine"]["nodes"].append({"name": "imooc-lab-worker", "state": "exited"})
 
 
 def _node_in_trouble(facts: Facts) -> None:
@@ -196,12 +201,12 @@ def _no_registry(facts: Facts) -> None:
 
 def _stopped_registry(facts: Facts) -> None:
     _no_registry(facts)
-    facts["engine"]["registry"] = {"running": False}
+    facts["engine"]["registry"] = {"state": "exited"}
 
 
 def _deaf_registry(facts: Facts) -> None:
     _no_registry(facts)
-    facts["engine"]["registry"] = {"running": True}
+    facts["engine"]["registry"] = {"state": "running"}
 
 
 def _no_operator(facts: Facts) -> None:
@@ -261,6 +266,7 @@ SPOILT = {
     "no engine": _no_engine,
     "no API server": _no_api_server,
     "stopped node": _stopped_node,
+    "paused node": _paused_node,
     "nothing": _nothing,
     "stopped worker": _stopped_worker,
     "node in trouble": _node_in_trouble,

@@ -38,6 +38,12 @@ def test_nothing_is_wrong_with_what_is_up() -> None:
         ("no engine", "absent", "no engine answers at unix:///var/run/docker.sock: refused", UP),
         ("no API server", "down", "no cluster answers at https://127.0.0.1:1: refused", UP),
         ("stopped node", "down", "the node imooc-lab-control-plane is stopped", UP),
+        (
+            "paused node",
+            "down",
+            "the node imooc-lab-control-plane is paused",
+            "docker unpause imooc-lab-control-plane",
+        ),
         ("nothing", "absent", "there is no cluster imooc-lab", UP),
         ("stopped worker", "degraded", "the node imooc-lab-worker is stopped", UP),
         (

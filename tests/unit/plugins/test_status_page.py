@@ -108,6 +108,7 @@ def test_the_picture_says_in_words_what_it_shows() -> None:
         ("no API server", "node imooc-lab-control-plane: not known"),
         ("no API server", "ImoocPods: not known"),
         ("no API server", "etcd: not known"),
+        ("paused node", "node imooc-lab-control-plane: paused"),
         ("stopped worker", "node imooc-lab-worker: stopped"),
         ("node in trouble", "node imooc-lab-control-plane: NotReady"),
         ("operator at zero", "operator: 0 of 0 pods on this node are ready"),
