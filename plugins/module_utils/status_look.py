@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def look(place: Place, now: datetime) -> Facts:
     return {
         **found,
         "run": _run(place.state),
-        "drift": _json(place.state / _DRIFT),
+        "drift": _drift(place.state / _DRIFT),
     }
 
 
@@ -216,6 +216,20 @@ def _run(state: Path) -> Facts | None:
     """Return the last run of site.yml; None where none was recorded."""
     run = timings.load(state / timings.FILE_NAME).run_of("site")
     return asdict(run) if run.began else None
+
+
+def _drift(path: Path) -> Facts | None:
+    """Return the differences that `make drift` found, and when; None where it has not looked."""
+    found = _json(path)
+    if found is None:
+        return None
+    rows = found.get("differences")
+    rows = rows if isinstance(rows, list) else []
+    looked = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return {
+        "time": looked.isoformat(timespec="seconds"),
+        "differences": [row for row in rows if isinstance(row, dict)],
+    }
 
 
 def _deployment_path(place: Place) -> str:

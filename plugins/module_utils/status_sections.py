@@ -319,19 +319,18 @@ def drifts(facts: Facts) -> Child:
     if found is None:
         return page_parts.nothing("Not looked at yet. ", tag("code", {}, "make drift"))
     rows = [
-        tuple(_cell(row.get(name)) for name in ("object", "field", "wanted", "live", "manager"))
-        for row in found.get("drifts") or []
-        if isinstance(row, dict)
+        [_cell(row.get(name)) for name in ("object", "field", "wanted", "live", "manager")]
+        for row in found["differences"]
     ]
     columns = ("object", "field", "wanted", "live", "changed by")
     return [
-        tag("p", {}, _sentence(drift(found))),
+        tag("p", {}, _sentence(drift(found, facts["time"]))),
         page_parts.table("Differences", columns, rows) if rows else None,
     ]
 
 
 def _cell(value: object) -> Child:
-    return "-" if value is None else tag("code", {}, str(value))
+    return "-" if value in (None, "") else tag("code", {}, str(value))
 
 
 def _sentence(text: str) -> str:

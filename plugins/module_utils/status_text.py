@@ -34,7 +34,7 @@ def render(facts: Facts, page: str, data: str) -> str:
         ("resources", _resources(facts["cluster"])),
         ("etcd", "not known" if "missing" in facts["cluster"] else _etcd(facts["etcd"])),
         ("last run", last_run(facts["run"], facts["time"])),
-        ("drift", drift(facts["drift"])),
+        ("drift", drift(facts["drift"], facts["time"])),
     ]
     if facts["verdict"] == "absent":
         rows = []
@@ -130,12 +130,12 @@ def last_run(run: Facts | None, now: str) -> str:
     return f"{seconds}, began {began}, {what}"
 
 
-def drift(found: Facts | None) -> str:
-    """Return what the last `make drift` found."""
+def drift(found: Facts | None, now: str) -> str:
+    """Return what the last `make drift` found, and when."""
     if found is None:
         return "not looked at yet: make drift"
-    count = len(found.get("drifts") or [])
-    return f"{count} differences at {found.get('time', 'an unknown time')}" if count else "none"
+    looked = ago(datetime.fromisoformat(found["time"]), datetime.fromisoformat(now))
+    return f"{len(found['differences']) or 'no'} differences, looked {looked}"
 
 
 def _some(items: list[str]) -> str:

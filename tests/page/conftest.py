@@ -43,7 +43,7 @@ def opened(browser: Browser, tmp_path: Path) -> Opener:
 
     def open_page(name: str, **how: Any) -> AbstractContextManager[Page]:
         facts = status_facts.up() if name == "up" else status_facts.spoilt(name)
-        facts["drift"] = {"time": status_facts.NOW, "drifts": [{"object": "Deployment/x"}]}
+        facts["drift"] = {"time": status_facts.NOW, "differences": [{"object": "Deployment/x"}]}
         verdict, findings = ("up", []) if name == "up" else ("degraded", [FINDING])
         told = status_facts.told(facts, verdict, findings)
         path = tmp_path / "report.html"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -135,6 +136,21 @@ def test_a_cluster_is_read(tmp_path: Path, stack: Any, look: Callable[..., JsonO
     assert told["cluster"]["resources"] == []
     assert told["etcd"]["missing"].startswith("no etcd pod runs in kube-system")
     assert [request for request in stack.server.requests if not request.startswith("GET ")] == []
+
+
+def test_drift_is_told_with_the_time_of_its_file(
+    tmp_path: Path, look: Callable[..., JsonObject]
+) -> None:
+    (tmp_path / "state").mkdir()
+    drift = tmp_path / "state/drift.json"
+    drift.write_text('{"environment": "lab", "differences": [{"object": "x"}, "spoilt"]}')
+    os.utime(drift, (1795521540, 1795521540))
+    look()
+    told = json.loads((tmp_path / "state/status.json").read_text())
+    assert told["drift"] == {
+        "time": "2026-11-24T11:59:00+00:00",
+        "differences": [{"object": "x"}],
+    }
 
 
 def test_in_check_mode_nothing_is_written(tmp_path: Path, look: Callable[..., JsonObject]) -> None:

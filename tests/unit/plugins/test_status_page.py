@@ -145,7 +145,8 @@ def poisoned(value: Any) -> Any:
 @pytest.mark.parametrize("name", ALL)
 def test_nothing_that_a_cluster_holds_becomes_an_element(name: str) -> None:
     facts = status_facts.up() if name == "up" else status_facts.spoilt(name)
-    facts["drift"] = {"time": "x", "drifts": [{"object": "x", "field": "y", "manager": "z"}]}
+    row = {"object": "x", "field": "y", "manager": "z"}
+    facts["drift"] = {"time": status_facts.NOW, "differences": [row]}
     attack = status_facts.told(poisoned(facts), "degraded", [poisoned(FINDING)])
     attack["environment"] = EVIL
     shown = show(attack)
@@ -160,11 +161,13 @@ def test_drift_that_was_not_looked_for_says_how() -> None:
 
 def test_drift_is_shown_as_it_was_found() -> None:
     facts = status_facts.up()
-    row = {"object": "Deployment/x", "field": "spec.replicas", "wanted": 2, "live": 1}
-    facts["drift"] = {"time": "2026-11-24T11:00:00Z", "drifts": [{**row, "manager": "kubectl"}]}
+    field = {"object": "Deployment/x", "field": "spec.replicas", "wanted": 2, "live": 1}
+    whole = {"object": "Role/y", "field": "", "wanted": None, "live": None, "manager": ""}
+    rows = [{**field, "manager": "kubectl"}, whole]
+    facts["drift"] = {"time": "2026-11-24T11:00:00+00:00", "differences": rows}
     text = show(status_facts.told(facts)).all("section")[-1].text
-    assert "1 differences at 2026-11-24T11:00:00Z." in text
-    assert "Deployment/xspec.replicas21kubectl" in text
+    assert "2 differences, looked 1 h 0 min ago." in text
+    assert "Deployment/xspec.replicas21kubectlRole/y----" in text
 
 
 def test_a_run_that_failed_names_its_step() -> None:

@@ -47,6 +47,14 @@ def test_it_is_one_screen_of_plain_text(name: str) -> None:
     assert "             and 2 more" in lines
 
 
+@pytest.mark.parametrize(("count", "told"), [(0, "no differences"), (2, "2 differences")])
+def test_drift_is_counted(count: int, told: str) -> None:
+    facts = status_facts.told(status_facts.up())
+    facts["drift"] = {"time": "2026-11-24T11:59:00+00:00", "differences": [{}] * count}
+    line = f"drift        {told}, looked 1 min 0 s ago"
+    assert line in render(facts, "", "").splitlines()
+
+
 def test_of_nothing_nothing_is_told() -> None:
     facts = status_facts.told(status_facts.spoilt("nothing"), "absent", [FINDING])
     assert len(render(facts, "", "").splitlines()) == 5
