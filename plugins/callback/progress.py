@@ -22,6 +22,7 @@ from typing import Any
 
 import ansible.module_utils
 from ansible import constants, context
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.callback import CallbackBase
 from ansible.template import Templar
 
@@ -31,7 +32,12 @@ _MODULE_UTILS = str(Path(__file__).resolve().parents[1] / "module_utils")
 if _MODULE_UTILS not in ansible.module_utils.__path__:
     ansible.module_utils.__path__.append(_MODULE_UTILS)
 
-from ansible.module_utils import progress_lines, progress_tail, timings  # noqa: E402 - see above
+from ansible.module_utils import (  # noqa: E402 - see above
+    change_report,
+    progress_lines,
+    progress_tail,
+    timings,
+)
 from ansible.module_utils.progress import VARIABLE as PROGRESS_VARIABLE  # noqa: E402 - see above
 from ansible.module_utils.progress_lines import Running, Step  # noqa: E402 - see above
 
@@ -59,10 +65,12 @@ _TAGS_OF_NO_STEP = frozenset({"always", "never"})
 
 @dataclass(frozen=True)
 class Environment:
-    """What the inventory says about the environment this run is for."""
+    """What the variables say about the environment this run is for, and what it is to report."""
 
     name: str
     state_dir: Path
+    view: change_report.View | None = None
+    detailed_exitcode: bool = False
 
     @property
     def progress_file(self) -> Path:
@@ -131,6 +139,11 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         self._timings.runs[self._playbook] = timings.Run(began=time.time())
         self._steps = _steps(self._playbook, plays)
         check_mode = context.CLIARGS["check"]
+        if self._environment.view and not check_mode:
+            # Of any other exception here Ansible would make a warning, and run.
+            sys.exit(f"{self._environment.view} looks and changes nothing: add --check")
+        if self._environment.view:
+            change_report.forget(self._environment.state_dir, self._environment.view)
         if not check_mode:
             self._environment.progress_file.unlink(missing_ok=True)
             # Workers are forked from here, and what runs on this machine inherits it from them.
@@ -182,8 +195,10 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
     def v2_runner_on_ok(self, result: Any) -> None:
         """Take note of a change, and keep the summary for the end."""
         self._end_task(result)
-        if self._step and result.is_changed():
-            self._step.changed = True
+        if self._step:
+            self._step.changed |= result.is_changed()
+            name = result.task.get_name().strip()
+            self._step.changes += change_report.told_by(name, result.result)
         if result.task.action in _SUMMARIES:
             self._summary = result.result["text"]
 
@@ -211,10 +226,35 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
         if not failed:
             self._end_step()
         self._end_run(self._step.name if failed and self._step else "")
-        if context.CLIARGS["check"] and len(self._steps) > 1 and not failed:
-            self._print(progress_lines.plan(list(self._steps.values())))
-        elif self._summary:
+        report = self._report(complete=not failed)
+        if report and not failed:
+            self._print(report.text(), color=None)
+        # In check mode the report is the last word of a whole run, not what is there by then.
+        if self._summary and not (report and context.CLIARGS["check"]):
             self._print(self._summary, color=None)
+        if self._environment and self._environment.detailed_exitcode:
+            # Ansible makes a warning of any other exception; all that follows is cleaning up.
+            sys.exit(progress_lines.exit_code(failed, report.empty if report else True))
+
+    def _report(self, *, complete: bool) -> change_report.Report | None:
+        """Return what the run changed, kept in the state directory; None of a run of one step."""
+        environment = self._environment
+        if environment is None or not (environment.view or len(self._steps) > 1):
+            return None
+        check_mode = context.CLIARGS["check"]
+        report = change_report.Report(
+            environment=environment.name,
+            view=environment.view or ("plan" if check_mode else "applied"),
+            steps=[
+                change_report.StepChanges(step.name, step.changes) for step in self._steps.values()
+            ],
+            complete=complete,
+        )
+        if environment.view and complete:
+            report.save(environment.state_dir, make=True)
+        elif not check_mode:
+            report.save(environment.state_dir, make=False)
+        return report
 
     def _end_step(self) -> None:
         """Record the step that has just succeeded."""
@@ -268,9 +308,12 @@ def _environment(plays: list[Any]) -> Environment | None:
             if "environment_state_dir" not in variables or "environment_name" not in variables:
                 return None
             templar = Templar(loader=play.get_loader(), variables=variables)
+            view = variables.get("report_view")
             return Environment(
                 name=str(templar.template(variables["environment_name"])),
                 state_dir=Path(str(templar.template(variables["environment_state_dir"]))),
+                view=view if view in change_report.VIEWS else None,
+                detailed_exitcode=boolean(variables.get("detailed_exitcode", False)),
             )
     return None
 
@@ -279,7 +322,12 @@ def _steps(playbook: str, plays: list[Any]) -> dict[str, Step]:
     """Return the plays that the chosen tags leave something to do, numbered from 1."""
     working = [(play._uuid, _step_name(play)) for play in plays if _has_work(play)]
     return {
-        uuid: Step(key=f"{playbook}/{name}", name=name, number=number, count=len(working))
+        uuid: Step(
+            key=f"{playbook}/{name}",
+            name=name,
+            number=number,
+            count=len(working),
+        )
         for number, (uuid, name) in enumerate(working, start=1)
     }
 

@@ -7,8 +7,10 @@ somebody else for the same name is replaced only because this project was told t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from ansible.module_utils import changes
 
 FOLDER = "/etc/containerd/certs.d"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(:[0-9]{1,5})?")
@@ -23,6 +25,20 @@ class Change:
     remove: list[str]
     before: dict[str, bytes]
     """The files there are now that will be replaced or removed."""
+
+    def by_file(self, node: str) -> Iterator[changes.Change]:
+        """Yield what is done to each file of the node, in the words that every module uses."""
+        for path, text in sorted(self.write.items()):
+            name = f"{node}:/etc/containerd/{path}"
+            if path in self.before:
+                fields = changes.Field(
+                    "text", self.before[path].decode(errors="replace"), text.decode()
+                )
+                yield changes.Change(name, "update", fields=(fields,))
+            else:
+                yield changes.Change(name, "create", "there is none")
+        for folder in self.remove:
+            yield changes.Change(f"{node}:{folder}/hosts.toml", "delete", "no such name is wanted")
 
     def __bool__(self) -> bool:
         """Return whether there is anything to do."""

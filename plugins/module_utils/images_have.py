@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.changes import Change
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.images_build import Build, forget_old, workspace
 from ansible.module_utils.images_engine import Builder, copy_out
@@ -142,23 +143,23 @@ def _write_record(settings: Settings, state: State, tools: Sequence[str]) -> Non
     state.stale_record = False
 
 
-def remove(settings: Settings, tools: Sequence[str], *, check: bool) -> list[str]:
+def remove(settings: Settings, tools: Sequence[str], *, check: bool) -> list[Change]:
     """Remove the images that were made or pulled here, and the tools; return what was done.
 
     An image that a container uses stays: it may be another environment's. The
     cache stays too: it is the user's, like the compiler's own.
     """
     engine = Engine()
-    actions = []
+    removed = []
     for name in made_here(engine):
         if check or _remove_image(engine, name):
-            actions.append(f"remove image {name}")
+            removed.append(Change(f"image {name}", "delete"))
     for path in [*(settings.bin / name for name in (*tools, STAMP)), settings.state / RECORD]:
         if path.is_file():
-            actions.append(f"remove {path}")
+            removed.append(Change(f"file {path}", "delete"))
             if not check:
                 path.unlink()
-    return actions
+    return removed
 
 
 def _remove_image(engine: Engine, name: str) -> bool:

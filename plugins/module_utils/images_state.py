@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.changes import Change
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.images_files import read_json
 from ansible.module_utils.images_recipe import NAMES, PREFIX, Recipe, key, recipes
@@ -122,15 +123,18 @@ class State:
             for name, recipe in self.recipes.items()
         }
 
-    def plan(self) -> list[str]:
-        """Return what is to be done, one sentence each."""
-        verb = {"pull": "pull", "build": "make from packages"}
-        how = verb[self.decision.source] if self.decision else "pull or make from packages"
-        lines = [f"{how}: {name}" for name in self.missing]
-        lines += [f"have the tool: {name}" for name in self.missing_tools]
-        if self.stale_record and not lines:
-            lines.append("write the record of images")
-        return lines
+    def plan(self) -> list[Change]:
+        """Return what is to be done."""
+        verb = {"pull": "to be pulled", "build": "to be made from packages"}
+        how = verb[self.decision.source] if self.decision else "to be pulled, or made from packages"
+        found = [Change(f"image {name}", "create", how) for name in self.missing]
+        found += [
+            Change(f"tool {name}", "create", "not here as today's sources make it")
+            for name in self.missing_tools
+        ]
+        if self.stale_record and not found:
+            found.append(Change(f"file {RECORD}", "update", "it does not say what is here"))
+        return found
 
 
 def look(settings: Settings, tools: Sequence[str]) -> State:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from ansible.module_utils.changes import Field
 
 Spec = dict[str, Any]
 
@@ -130,14 +131,14 @@ def render(cluster: str, spec: Spec, around: Surroundings) -> dict[str, Any]:
     return config
 
 
-def differences(recorded: Spec, wanted: Spec) -> list[str]:
-    """Return one line for each field in which the wish differs from what the cluster was made of.
+def differences(recorded: Spec, wanted: Spec) -> list[Field]:
+    """Return the fields in which the wish differs from what the cluster was made of.
 
     Patches are compared by what they say: order of keys, indentation and comments do not count.
     """
     before, after = _canonical(recorded), _canonical(wanted)
     return [
-        f"{path}: the cluster has {_short(old)}, wanted is {_short(new)}"
+        Field(path, old, new)
         for field in SPEC_FIELDS
         if field != "image"  # compared by its content, which is not in the wish
         for path, old, new in _walk(field, before[field], after[field])
@@ -191,6 +192,12 @@ def _walk(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
             yield from _walk(f"{path}[{index}]", one, other)
     elif old != new:
         yield path, old, new
+
+
+def described(difference: Field) -> str:
+    """Return a difference as one line for people."""
+    live, wanted = _short(difference.live), _short(difference.wanted)
+    return f"{difference.path}: the cluster has {live}, wanted is {wanted}"
 
 
 def _short(value: Any) -> str:

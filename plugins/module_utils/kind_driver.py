@@ -9,13 +9,24 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from ansible.module_utils import kind_command, kind_config, kind_nodes, kind_ready, kind_record
+from ansible.module_utils import (
+    kind_command,
+    kind_config,
+    kind_nodes,
+    kind_ready,
+    kind_record,
+    kube_report,
+)
+from ansible.module_utils.changes import Change, Field
 from ansible.module_utils.engine_client import Engine
 from ansible.module_utils.kind_record import Action, Decision, Intent, Observed, Phase, Record
-from ansible.module_utils.kube_client import KubeClient
+from ansible.module_utils.kube_apply import Applier
+from ansible.module_utils.kube_client import KubeClient, KubeUnreachable
+from ansible.module_utils.kube_config import KubeConfigError
+from ansible.module_utils.kube_waiter import Waiter
 from ansible.module_utils.progress import report
 
 _FIELD_MANAGER = "imooc-ansible"
@@ -53,10 +64,15 @@ class Options:
 class Outcome:
     """What was done, or would be in check mode."""
 
-    changed: bool = False
+    changes: list[Change] = field(default_factory=list)
     action: str = "keep"
     cluster: dict[str, Any] = field(default_factory=dict)
     diff: dict[str, str] = field(default_factory=lambda: {"before": "", "after": ""})
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is anything to do, or was."""
+        return bool(self.changes)
 
 
 class Driver:
@@ -70,7 +86,8 @@ class Driver:
 
     def plan_from_nothing(self, spec: kind_config.Spec, reason: str) -> Outcome:
         """Return the plan for a machine whose engine does not answer yet."""
-        return self._planned(Decision(Action.CREATE, [reason]), spec, None)
+        self._decided(Decision(Action.CREATE, [reason]))
+        return self._planned(spec, None)
 
     def present(self, spec: kind_config.Spec) -> Outcome:
         """Bring the cluster to the wish, ready to use."""
@@ -87,15 +104,11 @@ class Driver:
             raise Refused(problem)
         if decision.action is Action.KEEP and observed.record is not None:
             return self._settled(observed, observed.record)
-        if self._check_mode:
-            return self._planned(decision, spec, observed.record)
-        self._outcome.changed = True
-        self._outcome.action = "; ".join([decision.action.value, *decision.reasons])
         if decision.action is Action.START and observed.record is not None:
-            for node in observed.nodes:
-                report(f"starting {node.name}")
-                self._engine.start(node.name)
-            return self._settled(self._observe(), observed.record)
+            return self._started(observed, decision, observed.record)
+        self._decided(decision)
+        if self._check_mode:
+            return self._planned(spec, observed.record)
         if observed.nodes:
             report(f"removing {self._options.name}: {decision.reasons[0]}")
             self._remove(observed)
@@ -110,7 +123,7 @@ class Driver:
         files = (self._options.kubeconfig, self._options.intent_file)
         if not observed.nodes and not any(file.exists() for file in files):
             return self._outcome
-        self._outcome.changed = True
+        self._outcome.changes.append(Change(self._label, "delete"))
         self._outcome.action = "remove"
         if not self._check_mode:
             self._remove(observed)
@@ -120,6 +133,33 @@ class Driver:
                 kind_nodes.remove_network_if_unused(self._engine)
             self._options.intent_file.unlink(missing_ok=True)
         return self._outcome
+
+    @property
+    def _label(self) -> str:
+        return f"cluster {self._options.name}"
+
+    def _decided(self, decision: Decision) -> None:
+        """Note that the whole cluster is made, or made anew."""
+        action: Literal["create", "replace"] = (
+            "create" if decision.action is Action.CREATE else "replace"
+        )
+        fields = tuple(decision.differences)
+        reason = "" if fields else "; ".join(decision.reasons)
+        self._outcome.changes.append(Change(self._label, action, reason, fields))
+        self._outcome.action = "; ".join([decision.action.value, *decision.reasons])
+
+    def _started(self, observed: Observed, decision: Decision, record: Record) -> Outcome:
+        """Start what is stopped, and see to it that the cluster works."""
+        self._outcome.action = "; ".join([decision.action.value, *decision.reasons])
+        state = (Field("state", "stopped", "running"),)
+        for node in observed.nodes:
+            if node.running:
+                continue
+            self._outcome.changes.append(Change(f"node {node.name}", "update", fields=state))
+            if not self._check_mode:
+                report(f"starting {node.name}")
+                self._engine.start(node.name)
+        return self._settled(observed if self._check_mode else self._observe(), record)
 
     def _observe(self) -> Observed:
         observed: Observed = kind_nodes.observe(
@@ -145,20 +185,16 @@ class Driver:
             )
         return ""
 
-    def _planned(
-        self, decision: Decision, spec: kind_config.Spec, record: Record | None
-    ) -> Outcome:
-        """Return the change that check mode leaves undone."""
-        before = yaml.safe_dump(record.spec, sort_keys=False) if record else ""
-        starts = decision.action is Action.START
-        after = before if starts else yaml.safe_dump(spec, sort_keys=False)
+    def _planned(self, spec: kind_config.Spec, record: Record | None) -> Outcome:
+        """Return the new cluster that check mode leaves unmade."""
         nodes = kind_config.node_names(self._options.name, spec["workers"])
-        return Outcome(
-            changed=True,
-            action="; ".join([decision.action.value, *decision.reasons]),
-            cluster=self._facts(nodes, spec["image"], "", self._options.kubernetes_version),
-            diff={"before": before, "after": after},
-        )
+        version = self._options.kubernetes_version
+        self._outcome.cluster = self._facts(nodes, spec["image"], "", version)
+        self._outcome.diff = {
+            "before": yaml.safe_dump(record.spec, sort_keys=False) if record else "",
+            "after": yaml.safe_dump(spec, sort_keys=False),
+        }
+        return self._outcome
 
     def _create(
         self, spec: kind_config.Spec, image: dict[str, Any] | None
@@ -216,20 +252,22 @@ class Driver:
         kind_nodes.remove(self._engine, [node.name for node in observed.nodes])
 
     def _settled(self, observed: Observed, record: Record) -> Outcome:
-        """Repair kubeconfig and ConfigMap, and return when every node is ready."""
+        """Repair kubeconfig and ConfigMap, and return when every node is ready.
+
+        Of a cluster that has just been made they are parts, and no changes of their own.
+        """
         options = self._options
         wanted = kind_nodes.wanted_kubeconfig(self._engine, options.name)
         if wanted is None:
             raise Refused(f"the control plane of {options.name} holds no admin.conf: it is damaged")
         if not kind_nodes.kubeconfig_is_current(options.kubeconfig, wanted):
-            if not self._outcome.changed:
-                self._outcome.changed, self._outcome.action = True, "write the kubeconfig anew"
+            self._note(kind_nodes.kubeconfig_change(options.kubeconfig, wanted))
             if not self._check_mode:
                 text = yaml.safe_dump(wanted, sort_keys=False)
                 kind_nodes.write_private(options.kubeconfig, text)
         if not self._check_mode:
             self._wait({node.name: node.started_at for node in observed.nodes})
-            self._publish(record)
+        self._publish(record)
         self._outcome.cluster = self._facts(
             [node.name for node in observed.nodes],
             record.spec["image"],
@@ -248,20 +286,38 @@ class Driver:
                 + kind_nodes.evidence(self._engine, started)
             ) from error
 
+    @property
+    def _made(self) -> bool:
+        """Whether the cluster as a whole is this run's work."""
+        return any(change.object == self._label for change in self._outcome.changes)
+
+    def _note(self, change: Change) -> None:
+        if self._made:
+            return
+        self._outcome.changes.append(change)
+        if self._outcome.action == "keep":
+            self._outcome.action = f"{change.action} {change.object}"
+
     def _publish(self, record: Record) -> None:
         """Keep the record readable for everybody who has access to the cluster."""
-        data = {"record.json": record.to_json()}
-        kubeconfig = str(self._options.kubeconfig)
-        with KubeClient.from_kubeconfig(kubeconfig, self._options.context) as kube:
-            if kind_ready.config_map(kube, kind_record.CONFIG_MAP) == data:
-                return
-            if not self._outcome.changed:
-                self._outcome.changed, self._outcome.action = True, "write the ConfigMap anew"
-            metadata = {"name": kind_record.CONFIG_MAP, "namespace": "kube-public"}
-            kube.apply(
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data},
-                _FIELD_MANAGER,
-            )
+        wanted = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": kind_record.CONFIG_MAP, "namespace": "kube-public"},
+            "data": {"record.json": record.to_json()},
+        }
+        kubeconfig, context = str(self._options.kubeconfig), self._options.context
+        try:
+            with KubeClient.from_kubeconfig(kubeconfig, context) as kube:
+                waiter = Waiter(kube, self._options.wait_timeout, report)
+                applier = Applier(kube, waiter, _FIELD_MANAGER, self._check_mode)
+                outcomes = applier.present([wanted], wait=False)
+        except (KubeUnreachable, KubeConfigError):
+            if not self._check_mode:  # there, nodes or kubeconfig have yet to come back
+                raise
+            return
+        for change in kube_report.changes(outcomes):
+            self._note(change)
 
     def _facts(
         self, nodes: list[str], image: str, image_id: str, kubernetes: str
@@ -275,4 +331,5 @@ class Driver:
             "image": image,
             "image_id": image_id,
             "network": kind_nodes.NETWORK,
+            "fate": "new" if self._made else "kept",
         }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from typing import Any
 
 import yaml
 from ansible.module_utils import kind_record
+from ansible.module_utils.changes import Change, Field
 from ansible.module_utils.engine_client import Engine, EngineError
 from ansible.module_utils.kind_config import Surroundings
 
@@ -180,6 +182,26 @@ def kubeconfig_is_current(path: Path, wanted: dict[str, Any]) -> bool:
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError):
         return False
+
+
+def kubeconfig_change(path: Path, wanted: dict[str, Any]) -> Change:
+    """Return what makes a kubeconfig current that is not; no credential is in it."""
+    name = f"file {path.name}"
+    if not path.exists():
+        return Change(name, "create", "there is none")
+    fields = []
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        fields.append(Field("mode", f"{mode:04o}", "0600"))
+    address = wanted["clusters"][0]["cluster"]["server"]
+    try:
+        present = yaml.safe_load(path.read_text())["clusters"][0]["cluster"]["server"]
+    except (yaml.YAMLError, KeyError, TypeError, IndexError):
+        present = None
+    if present != address:
+        fields.append(Field("server", present, address))
+    reason = "" if fields else "it does not lead to the cluster"
+    return Change(name, "update", reason, tuple(fields))
 
 
 def write_private(path: Path, text: str) -> None:

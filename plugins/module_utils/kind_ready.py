@@ -17,7 +17,6 @@ from ansible.module_utils.kube_config import KubeConfigError
 from ansible.module_utils.progress import report
 
 _POLL_SECONDS = 0.3
-_CONFIG_MAPS = "/api/v1/namespaces/kube-public/configmaps"
 
 
 class NotReady(Exception):
@@ -98,12 +97,6 @@ def _until(look: Callable[[], list[str]], deadline: float) -> None:
             said = lines[0]
             report(f"waiting: {said}")
         time.sleep(_POLL_SECONDS)
-
-
-def config_map(kube: KubeClient, name: str) -> dict[str, str] | None:
-    """Return the data of a ConfigMap in kube-public, None where it is not there."""
-    found = kube.get(f"{_CONFIG_MAPS}/{name}")
-    return None if found is None else found.get("data") or {}
 
 
 def _moment(text: str) -> datetime:

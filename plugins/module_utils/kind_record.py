@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ansible.module_utils import kind_config
+from ansible.module_utils.changes import Field
 
 RECORD_PATH = "/kind/imooc-record.json"
 CONFIG_MAP = "imooc-kind-cluster"
@@ -106,10 +107,11 @@ class Action(enum.Enum):
 
 @dataclass(frozen=True)
 class Decision:
-    """An action and the reasons for it, one line each, for people."""
+    """An action and the reasons for it: one line each for people, and what differs as data."""
 
     action: Action
     reasons: list[str] = field(default_factory=list)
+    differences: list[Field] = field(default_factory=list)
 
 
 def is_ours(observed: Observed) -> bool:
@@ -141,9 +143,10 @@ def decide(
         return Decision(
             Action.RECREATE, ["an earlier run was interrupted while it made the cluster"]
         )
-    reasons = _differences(observed, observed.record, wanted, wanted_image_id, cluster)
-    if reasons:
-        return Decision(Action.RECREATE if allow_recreate else Action.REFUSE_DIFFERENT, reasons)
+    found = _differences(observed, observed.record, wanted, wanted_image_id, cluster)
+    if found:
+        action = Action.RECREATE if allow_recreate else Action.REFUSE_DIFFERENT
+        return Decision(action, [kind_config.described(one) for one in found], found)
     stopped = [node.name for node in observed.nodes if not node.running]
     if stopped:
         return Decision(Action.START, [f"stopped: {', '.join(stopped)}"])
@@ -156,21 +159,17 @@ def _differences(
     wanted: kind_config.Spec,
     wanted_image_id: str | None,
     cluster: str,
-) -> list[str]:
-    lines: list[str] = kind_config.differences(record.spec, wanted)
+) -> list[Field]:
+    found: list[Field] = kind_config.differences(record.spec, wanted)
     same_image = (
         record.spec["image"] == wanted["image"]
         if wanted_image_id is None
         else record.image_id == wanted_image_id
     )
     if wanted["image"] and not same_image:  # no wish leaves the image as it is
-        lines.insert(
-            0,
-            f"image: the cluster has {record.spec['image']} ({record.image_id[:19]}), "
-            f"wanted is {wanted['image']} ({(wanted_image_id or 'not in the engine')[:19]})",
-        )
+        live = f"{record.spec['image']} ({record.image_id[:19]})"
+        wish = f"{wanted['image']} ({(wanted_image_id or 'not in the engine')[:19]})"
+        found.insert(0, Field("image", live, wish))
     expected = set(kind_config.node_names(cluster, record.spec["workers"]))
-    missing = sorted(expected - {node.name for node in observed.nodes})
-    if missing:
-        lines.append(f"nodes: the containers {', '.join(missing)} are gone")
-    return lines
+    gone = sorted(expected - {node.name for node in observed.nodes})
+    return found + [Field(f"nodes.{name}", None, "a container") for name in gone]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ansible.module_utils import kube_fields
+from ansible.module_utils import kube_changes, kube_fields
+from ansible.module_utils.changes import Field
 from ansible.module_utils.kube_client import (
     JsonObject,
     JsonObjects,
@@ -35,6 +36,13 @@ class Outcome:
     before: JsonObject | None = None
     live: JsonObject | None = None
     overruled: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = ()
+    reason: str = ""
+
+
+def missing(obj: JsonObject) -> Outcome:
+    """Return the outcome for an object that is not there."""
+    return Outcome(obj, "create", reason="there is none")
 
 
 class Applier:
@@ -87,7 +95,7 @@ class Applier:
             live = self._client.get(self._client.path_of(obj))
         except KindNotServed:
             if self._check_mode:  # its definition would be there by now
-                return Outcome(obj, "create")
+                return missing(obj)
             raise
         if live and live["metadata"].get("deletionTimestamp"):
             if not self._check_mode:
@@ -103,9 +111,9 @@ class Applier:
             live = self._client.apply(obj, self._manager, dry_run=self._check_mode)
         except KubeError as error:
             if self._check_mode and error.status == 404:  # its namespace would be there by now
-                return Outcome(obj, "create")
+                return missing(obj)
             raise
-        return Outcome(obj, "create", live=live)
+        return replace(missing(obj), live=live)
 
     def _update(self, obj: JsonObject, live: JsonObject) -> Outcome:
         """Apply where a dry run shows that something would change."""
@@ -114,10 +122,13 @@ class Applier:
         planned = self._client.apply(obj, self._manager, dry_run=True)
         if not kube_fields.differs(live, planned):
             return Outcome(obj, "none", live, live)
+        fields = kube_changes.between(live, planned)
+        reason = "" if fields else "the values are as wanted, but owned by others too"
+        fields = fields or kube_changes.taken(obj, live, self._manager)
         overruled = self._conflicts(obj)
         if not self._check_mode:
             planned = self._client.apply(obj, self._manager)
-        return Outcome(obj, "update", live, planned, overruled)
+        return Outcome(obj, "update", live, planned, overruled, fields, reason)
 
     def _conflicts(self, obj: JsonObject) -> tuple[str, ...]:
         """Return the fields that other managers set to other values, with their managers' names."""
@@ -153,7 +164,7 @@ class Applier:
         if not self._check_mode:
             self._client.delete(live, propagation="Foreground")
             self._waiter.gone(live)
-        return Outcome(obj, "delete", live)
+        return Outcome(obj, "delete", live, reason="no longer wanted")
 
     def _is_ours(self, live: JsonObject) -> bool:
         return kube_fields.applied_entry(live, self._manager) is not None

@@ -39,11 +39,16 @@ def is_converged(desired: JsonObject, live: JsonObject, manager: str) -> bool:
     entry = applied_entry(live, manager)
     if entry is None or entry.get("apiVersion") != desired["apiVersion"]:
         return False
+    return _equal(entry.get("fieldsV1") or {}, managed(desired), live)
+
+
+def managed(desired: JsonObject) -> JsonObject:
+    """Return the part of an object for which the server keeps who owns it."""
     wanted = {key: value for key, value in desired.items() if key not in ("apiVersion", "kind")}
     metadata = {k: v for k, v in wanted.pop("metadata").items() if k not in _UNMANAGED}
     if metadata:
         wanted["metadata"] = metadata
-    return _equal(entry.get("fieldsV1") or {}, wanted, live)
+    return wanted
 
 
 def without_noise(obj: JsonObject) -> JsonObject:

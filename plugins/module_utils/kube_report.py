@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.kube_apply import Outcome
 from ansible.module_utils.kube_fields import without_noise
 from ansible.module_utils.kube_waiter import label
@@ -26,11 +27,21 @@ def shape_problem(obj: Any) -> str:
     return ""
 
 
+def changes(outcomes: list[Outcome]) -> list[Change]:
+    """Return what was, or would be, changed."""
+    return [
+        Change(label(item.obj), item.action, item.reason, item.fields)
+        for item in outcomes
+        if item.action not in ("none", "foreign")
+    ]
+
+
 def summary(outcomes: list[Outcome]) -> dict[str, Any]:
     """Return the module's result: what changed, per object, and as a diff for people."""
-    changes = [item for item in outcomes if item.action in ("create", "update", "delete")]
+    changed = [item for item in outcomes if item.action not in ("none", "foreign")]
     return {
-        "changed": bool(changes),
+        "changed": bool(changed),
+        "changes": as_data(changes(outcomes)),
         "results": [
             {
                 "object": label(item.obj),
@@ -40,7 +51,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, Any]:
             }
             for item in outcomes
         ],
-        "diff": [_diff(item) for item in changes],
+        "diff": [_diff(item) for item in changed],
     }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ansible.module_utils.changes import Change
 from ansible.module_utils.progress_tail import Report
 from ansible.module_utils.timings import StepTime, spoken
 
@@ -21,6 +21,7 @@ class Step:
     count: int
     begun: float = 0.0
     changed: bool = False
+    changes: list[Change] = field(default_factory=list)
     tasks: dict[str, float] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -74,11 +75,11 @@ def run_failed(step: Step, now: float) -> str:
     )
 
 
-def plan(steps: Sequence[Step]) -> str:
-    """Return the last line of a run in check mode."""
-    changing = [step.name for step in steps if step.changed]
-    outcome = f"a run would change: {', '.join(changing)}" if changing else "nothing to change"
-    return f"check mode, nothing was changed; {outcome}"
+def exit_code(failed: bool, nothing_to_do: bool) -> int:
+    """Return how a run ends that is asked for a detailed exit code, as Terraform's plan does."""
+    if failed:
+        return 1
+    return 0 if nothing_to_do else 2
 
 
 def shortened(text: str, width: int) -> str:

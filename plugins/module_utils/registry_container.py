@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ansible.module_utils.changes import Field
+
 CONTAINER_PORT = "5000/tcp"
 DATA_PATH = "/var/lib/registry"
 ENVIRONMENT_LABEL = "com.imooc.environment"
@@ -93,42 +95,53 @@ def is_ours(container: Mapping[str, Any], wish: Wish) -> bool:
     return all(labels.get(key) == value for key, value in wish.labels.items())
 
 
-def steps(container: Mapping[str, Any], wish: Wish, image_id: str | None) -> dict[Step, list[str]]:
-    """Return what to do to the container, each step with its reasons; {} means it is as wanted.
+def steps(
+    container: Mapping[str, Any], wish: Wish, image_id: str | None
+) -> dict[Step, list[Field]]:
+    """Return what to do to the container, each step with what differs; {} means it is as wanted.
 
     ``image_id`` is the id of the wished image, None where the engine does not hold it.
     """
-    reasons = _recreation_reasons(container, wish, image_id)
-    if reasons:
-        return {Step.RECREATE: reasons}
-    found: dict[Step, list[str]] = {}
+    differences = _unchangeable(container, wish, image_id)
+    if differences:
+        return {Step.RECREATE: differences}
+    found: dict[Step, list[Field]] = {}
     policy = container["HostConfig"]["RestartPolicy"]["Name"]
     if policy != wish.restart_policy:
-        found[Step.RESTART_POLICY] = [f"restart policy: {policy} -> {wish.restart_policy}"]
-    if wish.network not in container["NetworkSettings"]["Networks"]:
-        found[Step.CONNECT] = [f"not on the network {wish.network}"]
+        found[Step.RESTART_POLICY] = [Field("restart policy", policy, wish.restart_policy)]
+    networks = container["NetworkSettings"]["Networks"]
+    if wish.network not in networks:
+        found[Step.CONNECT] = [
+            Field("networks", sorted(networks), [*sorted(networks), wish.network])
+        ]
     if not container["State"]["Running"]:
-        found[Step.START] = ["stopped"]
+        found[Step.START] = [Field("state", "stopped", "running")]
     return found
 
 
-def _recreation_reasons(
-    container: Mapping[str, Any], wish: Wish, image_id: str | None
-) -> list[str]:
-    reasons = []
+def _unchangeable(container: Mapping[str, Any], wish: Wish, image_id: str | None) -> list[Field]:
+    """Return the differences that no container can be cured of."""
+    found = []
     if image_id is not None and container["Image"] != image_id:
-        reasons.append(f"image: {container['Image'][:19]} -> {image_id[:19]}")
+        found.append(Field("image", container["Image"][:19], image_id[:19]))
     bindings = container["HostConfig"].get("PortBindings") or {}
     wanted = [{"HostIp": wish.address, "HostPort": str(wish.port)}]
     if bindings.get(CONTAINER_PORT) != wanted:
-        reasons.append(f"port: {bindings.get(CONTAINER_PORT)} -> {wish.address}:{wish.port}")
+        found.append(Field("port", _addresses(bindings), _addresses({CONTAINER_PORT: wanted})))
     volumes = [
         mount.get("Name") for mount in container["Mounts"] if mount["Destination"] == DATA_PATH
     ]
     if volumes != [wish.volume]:
-        reasons.append(f"volume: {volumes} -> {wish.volume}")
+        found.append(Field("volume", next(iter(volumes), None), wish.volume))
     variables = dict(entry.split("=", 1) for entry in container["Config"].get("Env") or [])
     for key, value in wish.variables.items():
         if variables.get(key) != value:
-            reasons.append(f"{key}: {variables.get(key)} -> {value}")
-    return reasons
+            found.append(Field(key, variables.get(key), value))
+    return found
+
+
+def _addresses(bindings: Mapping[str, Any]) -> str:
+    """Return where this machine publishes the registry's port, as host:port."""
+    return ", ".join(
+        f"{one['HostIp']}:{one['HostPort']}" for one in bindings.get(CONTAINER_PORT) or []
+    )

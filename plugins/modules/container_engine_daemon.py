@@ -39,6 +39,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 answers:
   description: Whether the engine answers now.
   type: bool
@@ -49,6 +54,7 @@ from pathlib import Path
 
 from ansible.module_utils import engine_daemon
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, Field, as_data
 from ansible.module_utils.engine_api import DEFAULT_HOST, Endpoint, EngineUnreachable
 from ansible.module_utils.engine_client import Engine, EngineError
 from ansible.module_utils.engine_record import Record, read_record, write_record
@@ -108,7 +114,10 @@ def main() -> None:
             stop(module)
     except engine_daemon.DaemonError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=is_up != wanted_up, answers=answers())
+    states = {True: "running", False: "stopped"}
+    change = Change("engine", "update", fields=(Field("state", states[is_up], states[wanted_up]),))
+    changes = as_data([change] if is_up != wanted_up else [])
+    module.exit_json(changed=bool(changes), changes=changes, answers=answers())
 
 
 if __name__ == "__main__":

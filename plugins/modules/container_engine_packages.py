@@ -47,6 +47,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 packages:
   description: Packages that were, or in check mode would be, added or removed.
   type: list
@@ -63,6 +68,7 @@ from pathlib import Path
 
 from ansible.module_utils import engine_apt
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.engine_facts import find_buildx
 from ansible.module_utils.engine_record import Record, read_record, remove_record, write_record
 
@@ -208,10 +214,12 @@ def main() -> None:
     before = Path(module.params["record"]).exists()
     try:
         if module.params["state"] == "present":
+            wanted = [Change(f"package {name}", "create", "not installed") for name in missing()]
             packages = present(module)
-            module.exit_json(changed=bool(packages), packages=packages)
+            module.exit_json(changed=bool(packages), changes=as_data(wanted), packages=packages)
         packages = absent(module)
-        module.exit_json(changed=before, packages=packages)
+        removed = [Change(f"package {name}", "delete") for name in packages]
+        module.exit_json(changed=before, changes=as_data(removed), packages=packages)
     except engine_apt.AptError as error:
         module.fail_json(msg=str(error))
 

@@ -24,6 +24,13 @@ options:
     description: URL at which the nodes reach the registry.
     type: str
     default: ""
+  planned_nodes:
+    description:
+      - Names of nodes that an earlier step makes, in place of any there are now. Check mode plans
+        for these; otherwise they are not looked at.
+    type: list
+    elements: str
+    default: []
   state:
     description: With V(absent) the nodes forget all names that this module wrote.
     type: str
@@ -47,8 +54,9 @@ nodes:
   elements: str
   returned: always
 changes:
-  description: For each node that differed, the files written and the folders removed.
-  type: dict
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
   returned: always
 """
 
@@ -56,6 +64,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import as_data
 from ansible.module_utils.containerd_hosts import FOLDER, Change, as_text, change, name_problem
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_nodes import node_containers
@@ -64,6 +73,7 @@ ARGUMENTS: dict[str, Any] = {
     "cluster": {"type": "str", "required": True},
     "names": {"type": "list", "elements": "str", "default": []},
     "upstream": {"type": "str", "default": ""},
+    "planned_nodes": {"type": "list", "elements": "str", "default": []},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -97,19 +107,15 @@ def main() -> None:
     present = params["state"] == "present"
     if problem := name_problem(params["names"]):
         module.fail_json(msg=problem)
-    engine = Engine()
-    nodes: list[str] = []
-    differences: dict[str, Change] = {}
+    names = params["names"] if present else []
+    nodes: list[str] = params["planned_nodes"] if module.check_mode else []
+    differences = {node: change({}, names, params["upstream"]) for node in nodes}
     try:
-        containers = node_containers(engine, params["cluster"])
-        nodes = [container["Name"].lstrip("/") for container in containers]
-        differences = converge(
-            engine,
-            nodes,
-            params["names"] if present else [],
-            params["upstream"],
-            module.check_mode,
-        )
+        if not nodes:
+            engine = Engine()
+            containers = node_containers(engine, params["cluster"])
+            nodes = [container["Name"].lstrip("/") for container in containers]
+            differences = converge(engine, nodes, names, params["upstream"], module.check_mode)
     except EngineUnreachable as error:
         if not module.check_mode:
             module.fail_json(msg=f"{error}; run: ansible-playbook site.yml --tags engine")
@@ -120,17 +126,12 @@ def main() -> None:
             msg=f"there is no cluster {params['cluster']}; "
             "run: ansible-playbook site.yml --tags cluster"
         )
-    changes = {
-        node: {"written": sorted(difference.write), "removed": difference.remove}
-        for node, difference in differences.items()
-    }
-    names = params["names"] if present else []
     if present and not nodes:  # check mode, before there is a cluster
         differences = {"every node": change({}, names, params["upstream"])}
     module.exit_json(
         changed=bool(differences),
         nodes=nodes,
-        changes=changes,
+        changes=as_data(one for node, found in differences.items() for one in found.by_file(node)),
         diff={
             "before": "".join(as_text(node, found.before) for node, found in differences.items()),
             "after": "".join(as_text(node, found.write) for node, found in differences.items()),

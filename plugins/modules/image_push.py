@@ -30,6 +30,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 image:
   description: digest, size (bytes, as compressed) and ref (with the digest) in the registry.
   type: dict
@@ -40,6 +45,7 @@ from typing import Any
 
 from ansible.module_utils import image_build
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.registry_api import RegistryUnreachable
 
@@ -52,8 +58,11 @@ ARGUMENTS: dict[str, Any] = {
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    repository = module.params["reference"].rpartition(":")[0]
+    change = Change(f"image {repository}", "create", "the registry does not have it")
+    changes = as_data([change])
     if module.check_mode:
-        module.exit_json(changed=True)
+        module.exit_json(changed=True, changes=changes)
     image: dict[str, str | int] = {}
     try:
         source, reference = module.params["source"], module.params["reference"]
@@ -65,7 +74,7 @@ def main() -> None:
         module.fail_json(msg=f"{error}; run: ansible-playbook site.yml --tags registry")
     except (image_build.BuildFailed, EngineError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=True, image=image)
+    module.exit_json(changed=True, changes=changes, image=image)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,11 @@ tools:
   description: The path of every tool.
   type: dict
   returned: always
+actions:
+  description: What was done, or would be done by V(present), one line each.
+  type: list
+  elements: str
+  returned: unless O(state=absent)
 complete:
   description: Whether nothing was, or is, left to do.
   type: bool
@@ -87,10 +92,10 @@ needs_root:
   description: Whether what is missing has to be made by root, and this user is not.
   type: bool
   returned: always
-actions:
-  description: What was done, or would be, one sentence each.
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
   type: list
-  elements: str
+  elements: dict
   returned: always
 decision:
   description: Whether missing images are pulled or made, and why.
@@ -110,6 +115,7 @@ import os
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import as_data
 from ansible.module_utils.engine_client import EngineError, EngineUnreachable
 from ansible.module_utils.images_have import have, remove
 from ansible.module_utils.images_process import ImageError
@@ -158,14 +164,15 @@ def main() -> None:
     try:
         settings = Settings.of(module.params)
         if wanted == "absent":
-            actions = remove(settings, TOOLS, check=module.check_mode)
-            module.exit_json(changed=bool(actions), actions=actions)
+            removed = remove(settings, TOOLS, check=module.check_mode)
+            module.exit_json(changed=bool(removed), changes=as_data(removed))
         state = observe(settings, TOOLS)
-        actions = state.plan()
-        result: dict[str, Any] = {"changed": False, "actions": actions}
+        planned = state.plan()
+        actions = [f"{change.action} {change.object}: {change.reason}" for change in planned]
+        result: dict[str, Any] = {"changed": False, "changes": [], "actions": actions}
         if wanted == "present":
-            result["changed"] = bool(actions)
-        if wanted == "present" and actions and not module.check_mode:
+            result.update(changed=bool(planned), changes=as_data(planned))
+        if wanted == "present" and planned and not module.check_mode:
             decided = state.decision
             state, result["seconds"] = have(settings, TOOLS)
             state.decision = state.decision or decided

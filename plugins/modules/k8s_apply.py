@@ -91,6 +91,14 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  cluster_fate:
+    description:
+      - What an earlier step does to the cluster, which check mode has not done. V(new) plans every
+        object as a creation without asking; with V(kept) a cluster that does not answer now is
+        started before it is this task's turn, so that nothing is planned that cannot be known.
+    type: str
+    choices: [unknown, new, kept]
+    default: unknown
   wait:
     description:
       - Wait until each object is ready. A Deployment is when its rollout is complete at its
@@ -117,6 +125,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 results:
   description: One entry per object, in the order of the work.
   type: list
@@ -145,7 +158,7 @@ from typing import Any
 import yaml
 from ansible.module_utils import progress
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.kube_apply import Applier, ApplyRefused, Outcome
+from ansible.module_utils.kube_apply import Applier, ApplyRefused, Outcome, missing
 from ansible.module_utils.kube_client import KindNotServed, KubeClient, KubeError, KubeUnreachable
 from ansible.module_utils.kube_config import KubeConfigError, KubeConfigMissing
 from ansible.module_utils.kube_report import shape_problem, summary
@@ -185,6 +198,7 @@ ARGUMENTS: dict[str, Any] = {
     },
     "field_manager": {"type": "str", "default": "imooc-ansible"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "cluster_fate": {"type": "str", "choices": ["unknown", "new", "kept"], "default": "unknown"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 120},
     "hint": {"type": "str", "default": ""},
@@ -206,7 +220,7 @@ def main() -> None:
     except (ApplyRefused, KindNotServed, KubeConfigError, KubeError, Missing, WaitFailed) as error:
         module.fail_json(msg=str(error))
     for outcome in outcomes:
-        for conflict in outcome.overruled:
+        for conflict in () if module.check_mode else outcome.overruled:
             module.warn(f"{label(outcome.obj)}: took back {conflict}")
         if outcome.action == "foreign":
             module.warn(f"{label(outcome.obj)}: left, {params['field_manager']} never applied it")
@@ -227,6 +241,8 @@ def _read(module: AnsibleModule, files: list[str]) -> list[Any]:
 
 def _converge(params: dict[str, Any], objects: list[Any], check_mode: bool) -> list[Outcome]:
     report: Callable[[str], None] = progress.report
+    if check_mode and params["cluster_fate"] == "new":
+        return [missing(obj) for obj in objects]
     with KubeClient.from_kubeconfig(params["kubeconfig"], params["context"]) as client:
         waiter = Waiter(client, params["wait_timeout"], report)
         applier = Applier(client, waiter, params["field_manager"], check_mode)
@@ -259,8 +275,11 @@ def _without_cluster(module: AnsibleModule, objects: list[Any], why: str) -> lis
     if module.params["state"] == "absent":
         module.warn(f"nothing to remove: {why}")
         return [Outcome(obj, "none") for obj in objects]
+    if module.check_mode and module.params["cluster_fate"] == "kept":
+        module.warn(f"not compared, since the cluster does not answer now: {why}")
+        return [Outcome(obj, "none") for obj in objects]
     if module.check_mode:
-        return [Outcome(obj, "create") for obj in objects]
+        return [missing(obj) for obj in objects]
     module.fail_json(msg=". ".join(filter(None, [why, module.params["hint"]])))
     raise AssertionError("fail_json does not return")
 

@@ -120,12 +120,19 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 action:
   description: What was done, or would be, and why.
   type: str
   returned: always
 cluster:
-  description: name, nodes, kubeconfig, context, version, image, image_id and network.
+  description:
+    - name, nodes, kubeconfig, context, version, image, image_id and network; fate is V(new) where
+      this run makes the cluster, else V(kept).
   type: dict
   returned: when O(state=present)
 """
@@ -138,8 +145,10 @@ from typing import Any
 
 from ansible.module_utils import kind_config
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import as_data
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_driver import Driver, Options, Outcome, Refused
+from ansible.module_utils.kube_apply import ApplyRefused
 from ansible.module_utils.kube_client import KubeError, KubeUnreachable
 from ansible.module_utils.kube_config import KubeConfigError
 from ansible.module_utils.progress import report
@@ -230,6 +239,7 @@ def main() -> None:
         EngineError,
         KubeError,
         KubeUnreachable,
+        ApplyRefused,
         KubeConfigError,
         kind_config.SpecError,
         OSError,
@@ -237,6 +247,7 @@ def main() -> None:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=outcome.changed,
+        changes=as_data(outcome.changes),
         action=outcome.action,
         cluster=outcome.cluster,
         diff=outcome.diff,

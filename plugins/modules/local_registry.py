@@ -79,10 +79,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-actions:
-  description: What was done, or would be, and why; one line each.
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
   type: list
-  elements: str
+  elements: dict
   returned: always
 registry:
   description: host, container, volume, network, image, and the catalog with tags and digests.
@@ -90,9 +90,10 @@ registry:
   returned: when O(state=present)
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, Field, as_data
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.kind_nodes import node_containers
 from ansible.module_utils.registry_api import RegistryClient, RegistryUnreachable
@@ -133,7 +134,7 @@ class Registry:
         self._params = params
         self._check_mode = check_mode
         self._engine = Engine()
-        self.actions: list[str] = []
+        self.changes: list[Change] = []
 
     def present(self) -> None:
         """Have the container run as wanted."""
@@ -148,9 +149,11 @@ class Registry:
             return
         todo = steps(container, wish, image["Id"] if image else None)
         if Step.RECREATE in todo:
-            self._create(image, "; ".join(todo[Step.RECREATE]), replaces=True)
+            self._create(image, "", tuple(todo[Step.RECREATE]))
             return
-        self.actions += [f"{step.value}: {'; '.join(why)}" for step, why in todo.items()]
+        if todo:
+            fields = tuple(field for found in todo.values() for field in found)
+            self.changes.append(Change(self._label, "update", fields=fields))
         if self._check_mode:
             return
         if Step.RESTART_POLICY in todo:
@@ -165,14 +168,14 @@ class Registry:
     def absent(self) -> None:
         """Remove the container, and the volume where that was asked for and it is ours."""
         if self._container() is not None:
-            self.actions.append(f"remove the container {self._wish.name}")
+            self.changes.append(Change(self._label, "delete"))
             if not self._check_mode:
                 self._engine.remove_container(self._wish.name)
         volume = self._engine.get(f"/volumes/{self._wish.volume}")
         labels = (volume or {}).get("Labels") or {}
         ours = all(labels.get(key) == value for key, value in self._wish.labels.items())
         if volume is not None and ours and self._params["remove_data"]:
-            self.actions.append(f"remove the volume {self._wish.volume}")
+            self.changes.append(Change(f"volume {self._wish.volume}", "delete"))
             if not self._check_mode:
                 self._engine.call("DELETE", f"/volumes/{self._wish.volume}")
 
@@ -181,7 +184,7 @@ class Registry:
         wish = self._wish
         host = f"localhost:{wish.port}" if wish.address == "127.0.0.1" else self._address()
         catalog: dict[str, dict[str, str]] = {}
-        if not (self._check_mode and self.actions):
+        if not (self._check_mode and self.changes):
             with RegistryClient(self._address()) as client:
                 self._wait(client)
                 catalog = client.catalog()
@@ -201,6 +204,14 @@ class Registry:
             logs = self._engine.logs(self._wish.name)
             raise Refused(f"{error}\n--- {self._wish.name}, last lines\n{logs}") from error
 
+    @property
+    def _label(self) -> str:
+        return f"container {self._wish.name}"
+
+    def plan_from_nothing(self, why: str) -> None:
+        """Note what is to be done where no engine answers yet."""
+        self.changes.append(Change(self._label, "create", why))
+
     def _address(self) -> str:
         return f"{self._wish.address}:{self._wish.port}"
 
@@ -213,9 +224,13 @@ class Registry:
             )
         return container
 
-    def _create(self, image: dict[str, Any] | None, why: str, *, replaces: bool = False) -> None:
+    def _create(
+        self, image: dict[str, Any] | None, why: str, differences: tuple[Field, ...] = ()
+    ) -> None:
+        """Make the container, in place of the one that ``differences`` tell of."""
         wish = self._wish
-        self.actions.append(f"{'recreate' if replaces else 'create'}: {why}")
+        action: Literal["create", "replace"] = "replace" if differences else "create"
+        self.changes.append(Change(self._label, action, why, differences))
         if self._check_mode:
             return
         if image is None:
@@ -226,7 +241,7 @@ class Registry:
         self._need_network()
         volume = {"Name": wish.volume, "Labels": wish.labels}
         self._engine.post("/volumes/create", volume)  # an existing one is kept as it is
-        if replaces:
+        if differences:
             self._engine.remove_container(wish.name)
         self._engine.call("POST", "/containers/create", query={"name": wish.name}, body=wish.body())
         try:
@@ -272,19 +287,15 @@ def main() -> None:
             if not module.check_mode:
                 raise
             if module.params["state"] == "present":
-                registry.actions.append(f"create: {error}")
+                registry.plan_from_nothing(str(error))
         if module.params["state"] == "present":
             facts = registry.facts()
     except EngineUnreachable as error:
         module.fail_json(msg=f"{error}; run: ansible-playbook site.yml --tags engine")
     except (Refused, EngineError, RegistryUnreachable) as error:
         module.fail_json(msg=str(error))
-    lines = "".join(f"{line}\n" for line in registry.actions)
     module.exit_json(
-        changed=bool(registry.actions),
-        actions=registry.actions,
-        registry=facts,
-        diff={"before": "", "after": lines},
+        changed=bool(registry.changes), changes=as_data(registry.changes), registry=facts
     )
 
 

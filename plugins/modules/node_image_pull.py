@@ -15,6 +15,13 @@ options:
     description: Name of the kind cluster.
     type: str
     required: true
+  planned_nodes:
+    description:
+      - Names of nodes that an earlier step makes, in place of any there are now. Check mode plans
+        for these; otherwise they are not looked at.
+    type: list
+    elements: str
+    default: []
   images:
     description: References to pull.
     type: list
@@ -31,10 +38,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-pulled:
-  description: One line for each image and node.
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
   type: list
-  elements: str
+  elements: dict
   returned: always
 """
 
@@ -43,18 +50,25 @@ from typing import Any
 
 from ansible.module_utils import node_images
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.containerd_hosts import FOLDER
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.progress import report
 
 ARGUMENTS: dict[str, Any] = {
     "cluster": {"type": "str", "required": True},
+    "planned_nodes": {"type": "list", "elements": "str", "default": []},
     "images": {"type": "list", "elements": "str", "required": True},
 }
 
 
 class PullFailed(Exception):
     """A node could not pull; the message says which one, what, and why."""
+
+
+def repository_of(reference: str) -> str:
+    """Return an image's name, the same whether its digest is known already or only its tag."""
+    return reference.partition("@")[0] if "@" in reference else reference.rpartition(":")[0]
 
 
 def pull(engine: Engine, node: str, reference: str) -> None:
@@ -74,13 +88,14 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     params = module.params
-    engine = Engine()
-    nodes: list[str] = []
-    pulls: list[tuple[str, str]] = []
+    nodes: list[str] = params["planned_nodes"] if module.check_mode else []
+    pulls = [(node, reference) for node in nodes for reference in params["images"]]
     try:
-        nodes = node_images.running_nodes(engine, params["cluster"])
-        lacking = node_images.lacking(engine, nodes, params["images"])
-        pulls = [(node, reference) for node, found in lacking.items() for reference in found]
+        if not nodes:
+            engine = Engine()
+            nodes = node_images.running_nodes(engine, params["cluster"])
+            lacking = node_images.lacking(engine, nodes, params["images"])
+            pulls = [(node, reference) for node, found in lacking.items() for reference in found]
         if pulls and not module.check_mode:
             with ThreadPoolExecutor(max_workers=min(len(pulls), 8)) as pool:
                 list(pool.map(lambda pair: pull(engine, *pair), pulls))
@@ -94,9 +109,11 @@ def main() -> None:
             msg=f"no node of the cluster {params['cluster']} runs, so none can pull; "
             "run: ansible-playbook site.yml --tags cluster"
         )
-    module.exit_json(
-        changed=bool(pulls) or not nodes, pulled=[f"{node}: {ref}" for node, ref in pulls]
-    )
+    found = [
+        Change(f"{node}: image {repository_of(reference)}", "create", "the node lacks it")
+        for node, reference in pulls
+    ]
+    module.exit_json(changed=bool(found), changes=as_data(found))
 
 
 if __name__ == "__main__":

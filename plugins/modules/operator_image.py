@@ -69,6 +69,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 image:
   description: digest, size (bytes, as compressed) and ref (with the digest) in the registry.
   type: dict
@@ -80,6 +85,7 @@ from typing import Any
 
 from ansible.module_utils import build_context, image_build, wheels
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
 from ansible.module_utils.registry_api import Manifest, RegistryUnreachable
 from ansible.module_utils.scratch import scratch
@@ -134,8 +140,12 @@ def build_and_push(params: dict[str, Any]) -> Manifest:
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    name = module.params["reference"].rpartition(":")[0]
+    changes = as_data(
+        [Change(f"image {name}", "create", "the registry lacks what the sources say")]
+    )
     if module.check_mode:
-        module.exit_json(changed=True)
+        module.exit_json(changed=True, changes=changes)
     manifest = Manifest("", 0)
     try:
         manifest = build_and_push(module.params)
@@ -145,7 +155,8 @@ def main() -> None:
         module.fail_json(msg=f"{error}; run: ansible-playbook site.yml --tags registry")
     except (image_build.BuildFailed, wheels.WheelsFailed, EngineError, OSError) as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=True, image=image_build.facts(module.params["reference"], manifest))
+    image = image_build.facts(module.params["reference"], manifest)
+    module.exit_json(changed=True, changes=changes, image=image)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,19 @@ options:
     description: Name of a kind cluster whose nodes must have both images; empty for none.
     type: str
     default: ""
+  planned_nodes:
+    description:
+      - Names of nodes that an earlier step makes, in place of any there are now. Check mode plans
+        for these; otherwise they are not looked at.
+    type: list
+    elements: str
+    default: []
+  registry_volume:
+    description:
+      - Volume of the engine that holds the registry's data. Check mode looks into it where the
+        registry does not answer, since an earlier step starts one on it; empty for none.
+    type: str
+    default: ""
 author: [The imooc operator authors]
 """
 
@@ -86,10 +99,10 @@ nodes_without:
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils import build_context, node_images
+from ansible.module_utils import build_context, node_images, registry_volume
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.engine_client import Engine, EngineError, EngineUnreachable
-from ansible.module_utils.registry_api import RegistryClient, RegistryUnreachable
+from ansible.module_utils.registry_api import Manifest, RegistryClient, RegistryUnreachable
 
 ARGUMENTS: dict[str, Any] = {
     "context": {"type": "path", "required": True},
@@ -101,6 +114,8 @@ ARGUMENTS: dict[str, Any] = {
     "pod_image": {"type": "str", "required": True},
     "pod_repository": {"type": "str", "required": True},
     "cluster": {"type": "str", "default": ""},
+    "planned_nodes": {"type": "list", "elements": "str", "default": []},
+    "registry_volume": {"type": "str", "default": ""},
 }
 _NOT_KNOWN_YET = "not-known-yet"
 
@@ -131,11 +146,8 @@ def contents(engine: Engine, params: dict[str, Any]) -> tuple[str, str, str]:
     return operator, pods, base
 
 
-def described(
-    registry: RegistryClient | None, repository: str, tag: str, host: str
-) -> dict[str, Any]:
-    """Return what is known of one image; ask ``registry`` for it where there is one."""
-    manifest = registry.manifest(repository, tag) if registry else None
+def described(manifest: Manifest | None, repository: str, tag: str, host: str) -> dict[str, Any]:
+    """Return what is known of one image; ``manifest`` is what the registry has of it."""
     name = f"{host}/{repository}"
     return {
         "tag": tag,
@@ -146,27 +158,44 @@ def described(
     }
 
 
+def found(
+    engine: Engine, params: dict[str, Any], wanted: list[tuple[str, str]], check_mode: bool
+) -> list[Manifest | None]:
+    """Return what the registry has of each repository and tag, or will have once it runs."""
+    try:
+        with RegistryClient(params["registry"]) as registry:
+            registry.ping()
+            return [registry.manifest(repository, tag) for repository, tag in wanted]
+    except RegistryUnreachable:
+        if not check_mode:
+            raise
+    volume, base = params["registry_volume"], params["base"]
+    stored: list[Manifest | None] = registry_volume.manifests(engine, volume, base, wanted)
+    return stored
+
+
 def observe(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Return the module's result."""
     engine = Engine()
     host = params["registry"]
     operator_tag = pod_tag = base = _NOT_KNOWN_YET
-    registry: RegistryClient | None = None
+    manifests: list[Manifest | None] = [None, None]
     lacking: dict[str, list[str]] = {}
     try:
         operator_tag, pod_tag, base = contents(engine, params)
-        registry = RegistryClient(host)
-        registry.ping()
-    except (Missing, EngineUnreachable, RegistryUnreachable):
+        wanted = [(params["repository"], operator_tag), (params["pod_repository"], pod_tag)]
+        manifests = found(engine, params, wanted, check_mode)
+    except (Missing, EngineUnreachable):
         if not check_mode:
             raise
-        registry = None
     images = [
-        described(registry, params["repository"], operator_tag, host),
-        described(registry, params["pod_repository"], pod_tag, host),
+        described(manifests[0], params["repository"], operator_tag, host),
+        described(manifests[1], params["pod_repository"], pod_tag, host),
     ]
     references = [image["ref"] for image in images if image["digest"]]
-    if params["cluster"] and references:
+    if params["cluster"] and references and check_mode and params["planned_nodes"]:
+        lacking = dict.fromkeys(params["planned_nodes"], references)
+    elif params["cluster"] and references:
         nodes = node_images.running_nodes(engine, params["cluster"])
         lacking = node_images.lacking(engine, nodes, references)
     labels = {

@@ -67,6 +67,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: Always empty. The file is a record of the run, as the durations are; no plan is
+    about it.
+  type: list
+  elements: dict
+  returned: always
 facts:
   description: What C(outputs.json) holds, without the durations.
   type: dict
@@ -120,6 +126,7 @@ def main() -> None:
         write_public(state / OUTPUTS, as_json(outputs))
     module.exit_json(
         changed=changed,
+        changes=[],
         facts=facts,
         text=render(facts, run, str(state / OUTPUTS)),
         diff={

@@ -64,6 +64,13 @@ options:
     description: What to do where no cluster answers; a sentence for the error message.
     type: str
     default: ""
+  cluster_fate:
+    description:
+      - What an earlier step does to the cluster, which check mode has not done. V(new) plans
+        without asking it, and with V(kept) one that does not answer now is started before.
+    type: str
+    choices: [unknown, new, kept]
+    default: unknown
 author: [The imooc operator authors]
 """
 
@@ -82,17 +89,25 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+changes:
+  description: What was changed, or would be; module_utils/changes.py says in which form.
+  type: list
+  elements: dict
+  returned: always
 promises:
   description: What holds, each with what shows it.
   type: dict
   returned: always
 """
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.changes import Change, as_data
 from ansible.module_utils.etcd_reader import EtcdError, EtcdReader
 from ansible.module_utils.kube_client import KindNotServed, KubeClient, KubeError, KubeUnreachable
 from ansible.module_utils.kube_config import KubeConfigError, KubeConfigMissing
@@ -111,6 +126,7 @@ ARGUMENTS: dict[str, Any] = {
     "record": {"type": "path", "required": True},
     "timeout": {"type": "int", "default": 60},
     "hint": {"type": "str", "default": ""},
+    "cluster_fate": {"type": "str", "choices": ["unknown", "new", "kept"], "default": "unknown"},
 }
 
 
@@ -118,17 +134,49 @@ def main() -> None:
     """Run the module."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     hint: str = module.params["hint"]
+    if module.check_mode:
+        _plan(module)
     try:
-        changed, promises = _verify(module.params, module.check_mode)
+        changed, promises = _verify(module.params)
     except (KubeConfigMissing, KubeUnreachable, KindNotServed) as error:
-        changed, promises = _unproven(module, ". ".join(filter(None, [str(error), hint])))
+        module.fail_json(msg=". ".join(filter(None, [str(error), hint])))
     except (EtcdError, KubeConfigError, KubeError, VerifyFailed) as error:
-        changed, promises = _unproven(module, str(error))
-    module.exit_json(changed=changed, promises=promises)
+        module.fail_json(msg=str(error))
+    changes = as_data([_replacement(module.params)] if changed else [])
+    module.exit_json(changed=changed, changes=changes, promises=promises)
 
 
-def _verify(params: dict[str, Any], check_mode: bool) -> tuple[bool, dict[str, str]]:
-    """Return whether a pod was deleted, and the promises that hold."""
+def _replacement(params: dict[str, Any]) -> Change:
+    pod = f"a pod of ImoocPod/{params['namespace']}/{params['name']}"
+    return Change(pod, "replace", "to see it return, once per cluster, operator and resource")
+
+
+def _plan(module: AnsibleModule) -> NoReturn:
+    """End with what would be done; what does not hold yet is a warning: other steps come first."""
+    params = module.params
+    promises: dict[str, str] = {}
+    identity: dict[str, str] | None = None
+    answers = True
+    if params["cluster_fate"] != "new":
+        try:
+            with _verifier(params, timeout=0) as verifier:
+                identity = verifier.identity()
+                promises = verifier.look()
+        except (KubeConfigMissing, KubeUnreachable) as error:
+            answers = False
+            module.warn(f"not verified: {error}")
+        except (KindNotServed, KubeConfigError, KubeError, EtcdError, VerifyFailed) as error:
+            module.warn(f"not verified: {str(error).splitlines()[0]}")
+    # Of a cluster that is only stopped, all that was proven of it is taken to hold.
+    known = answers or params["cluster_fate"] != "kept"
+    due = known and is_due(params["disruptive"], Path(params["record"]), identity)
+    changes = as_data([_replacement(params)] if due else [])
+    module.exit_json(changed=due, changes=changes, promises=promises)
+    raise AssertionError("exit_json does not return")
+
+
+@contextlib.contextmanager
+def _verifier(params: dict[str, Any], timeout: float) -> Iterator[Verifier]:
     stack = Stack(
         operator_namespace=params["operator_namespace"],
         operator_image=params["operator_image"],
@@ -138,12 +186,16 @@ def _verify(params: dict[str, Any], check_mode: bool) -> tuple[bool, dict[str, s
     )
     with KubeClient.from_kubeconfig(params["kubeconfig"], params["context"]) as client:
         reader = EtcdReader(client, params["kubectl"], params["kubeconfig"], params["context"])
-        # In check mode the steps before have changed nothing, so there is nothing to wait for.
-        verifier = Verifier(client, reader, stack, 0 if check_mode else params["timeout"])
+        yield Verifier(client, reader, stack, timeout)
+
+
+def _verify(params: dict[str, Any]) -> tuple[bool, dict[str, str]]:
+    """Return whether a pod was deleted, and the promises that hold."""
+    with _verifier(params, params["timeout"]) as verifier:
         promises = verifier.look()
         record = Path(params["record"])
         identity = verifier.identity()
-        if check_mode or not is_due(params["disruptive"], record, identity):
+        if not is_due(params["disruptive"], record, identity):
             return False, promises
         replaced = verifier.replace_a_pod()
         if replaced:
@@ -153,22 +205,17 @@ def _verify(params: dict[str, Any], check_mode: bool) -> tuple[bool, dict[str, s
         return bool(replaced), promises
 
 
-def is_due(disruptive: str, record: Path, identity: dict[str, str]) -> bool:
-    """Return whether healing is to be proven now; an unreadable record proves nothing."""
+def is_due(disruptive: str, record: Path, identity: dict[str, str] | None) -> bool:
+    """Return whether healing is to be proven now; an unreadable record proves nothing.
+
+    ``identity`` is None of what is still to be made: nothing was proven of that.
+    """
     if disruptive != "auto":
         return disruptive == "always"
     try:
         return bool(json.loads(record.read_text()) != identity)
     except (OSError, ValueError):
         return True
-
-
-def _unproven(module: AnsibleModule, why: str) -> tuple[bool, dict[str, str]]:
-    """Fail with ``why``; a plan warns instead, since the steps before it have not been done."""
-    if not module.check_mode:
-        module.fail_json(msg=why)
-    module.warn(f"not verified: {why}")
-    return False, {}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""`--check --diff` on a bare machine plans the whole stack and changes nothing."""
+"""`make plan` on a bare machine plans the whole stack, and writes nothing but the plan."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,9 +28,18 @@ def test_a_bare_machine(environment: Environment, tmp_path: Path) -> None:
     hide = tmp_path / "hide"
     hide.write_text('#!/bin/sh\nmount -t tmpfs tmpfs /run && exec "$@"\n')
     hide.chmod(0o755)
-    run = environment.run("--check", "--diff", within=["unshare", "--mount", str(hide)])
+    within = ["unshare", "--mount", str(hide)]
+    run = environment.run("--check", playbook="playbooks/plan.yml", within=within)
     assert run.code == 0, run.output
-    plan = run.output.rstrip().splitlines()[-1]
-    assert plan.startswith("check mode, nothing was changed; a run would change: ")
-    assert [step for step in plan.rpartition(": ")[2].split(", ") if step in STACK] == STACK
+    plan = json.loads((environment.state / "plan.json").read_text())
+    busy = [step["step"] for step in plan["steps"] if step["changes"]]
+    assert [step for step in busy if step in STACK] == STACK
+    assert plan["counts"]["update"] == 1  # the engine is started, all else is created
+    assert [path.name for path in environment.state.rglob("*")] == ["plan.json"]
+
+
+def test_check_mode_of_up_itself_writes_nothing(environment: Environment) -> None:
+    run = environment.run("--check", "--diff")
+    assert run.code == 0, run.output
+    assert run.output.rstrip().endswith("; nothing was changed")
     assert not environment.state.exists(), sorted(environment.state.rglob("*"))

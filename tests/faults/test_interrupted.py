@@ -70,7 +70,8 @@ def test_a_plan_of_what_is_finished_changes_nothing(environment: Environment) ->
     before = {path: path.stat().st_mtime_ns for path in environment.state.rglob("*")}
     run = environment.run("--check", "--diff")
     assert (run.code, run.changed) == (0, 0), run.output
-    assert run.output.rstrip().endswith("check mode, nothing was changed; nothing to change")
+    count = "plan: 0 to create, 0 to update, 0 to replace, 0 to delete; nothing was changed"
+    assert run.output.rstrip().endswith(count)
     assert {path: path.stat().st_mtime_ns for path in environment.state.rglob("*")} == before
 
 

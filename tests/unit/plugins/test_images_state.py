@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import images_state
+from ansible.module_utils.changes import Change
 from ansible.module_utils.engine_client import EngineError, EngineUnreachable
 from ansible.module_utils.images_recipe import NAMES, recipes
 from ansible.module_utils.images_state import Settings, State, look, observe
@@ -116,7 +117,7 @@ def test_without_an_engine_it_is_planned_and_nothing_fails(
     state = observe(settings(tmp_path), TOOLS)
     assert state.engine == "no engine"
     assert state.decision is None
-    assert state.plan()[0] == "pull or make from packages: node"
+    assert state.plan()[0] == Change("image node", "create", "to be pulled, or made from packages")
 
 
 def test_with_everything_here_nothing_is_left_to_do(
@@ -151,7 +152,7 @@ def test_a_lost_record_is_written_again(engine: type[FakeEngine], tmp_path: Path
     (wish.state / images_state.RECORD).unlink()
     state = observe(wish, TOOLS)
     assert not state.complete
-    assert state.plan() == ["write the record of images"]
+    assert [change.object for change in state.plan()] == ["file images.json"]
 
 
 def test_a_pulled_image_is_called_by_the_digest_it_has(

@@ -8,6 +8,7 @@ import pytest
 from ansible.module_utils.kind_config import (
     SpecError,
     Surroundings,
+    described,
     differences,
     node_names,
     render,
@@ -140,7 +141,7 @@ def test_layout_order_and_comments_do_not_count() -> None:
 def test_each_difference_is_one_line_that_names_the_field(
     changes: dict[str, Any], line: str
 ) -> None:
-    assert differences(spec(), spec(**changes)) == [line]
+    assert [described(one) for one in differences(spec(), spec(**changes))] == [line]
 
 
 def test_the_image_is_not_compared_by_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.changes import Field
 from ansible.module_utils.kind_record import (
     Action,
     Intent,
@@ -111,7 +112,8 @@ def test_a_lost_node_container_is_a_difference() -> None:
         allow_recreate=False,
     )
     assert decision.action is Action.REFUSE_DIFFERENT
-    assert decision.reasons == ["nodes: the containers c-worker are gone"]
+    assert decision.reasons == ["nodes.c-worker: the cluster has nothing, wanted is a container"]
+    assert decision.differences == [Field("nodes.c-worker", None, "a container")]
 
 
 def test_marks_survive_being_written() -> None:

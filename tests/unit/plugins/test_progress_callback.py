@@ -35,6 +35,16 @@ all:
     environment_state_dir: "{{ playbook_dir }}/state/{{ environment_name }}"
 """
 
+PLAN_OF_ONE = "plan: 0 to create, 1 to update, 0 to replace, 0 to delete; nothing was changed"
+ONE_UPDATE = [
+    {
+        "step": "one",
+        "changes": [{"object": "Say something", "action": "update", "reason": "", "fields": []}],
+    },
+    {"step": "two", "changes": []},
+    {"step": "three", "changes": []},
+]
+
 SITE = """
 - name: First
   hosts: all
@@ -114,7 +124,7 @@ def run(
 
 def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
     """Only the callback's own lines, without durations, which no two runs share."""
-    own = re.compile(r"imooc: |step \d+ of|check mode,")
+    own = re.compile(r"imooc: |step \d+ of|plan: |done: ")
     spoken = re.compile(r"\d+(\.\d)? s\b")
     return [spoken.sub("N s", line) for line in done.stdout.splitlines() if own.match(line)]
 
@@ -132,6 +142,7 @@ def test_every_step_is_announced_and_timed(project: Path) -> None:
         "step 1 of 3: one",
         "step 2 of 3: two",
         "step 3 of 3: three",
+        "done: 0 created, 1 updated, 0 replaced, 0 deleted",
     ]
     newest = record(project)["runs"]["site"]
     assert [(step["step"], step["changed"]) for step in newest["steps"]] == [
@@ -166,8 +177,83 @@ def test_check_mode_tells_the_plan_and_writes_nothing(project: Path) -> None:
     (project / "state/test/progress.jsonl").write_text("")
     done = run(project, "--check")
     assert lines(done)[0] == "imooc: environment test, 3 steps, check mode: nothing will be changed"
-    assert lines(done)[-1] == "check mode, nothing was changed; a run would change: one"
+    assert lines(done)[-1] == PLAN_OF_ONE
     assert [path.name for path in (project / "state/test").iterdir()] == ["progress.jsonl"]
+
+
+def test_a_run_ends_with_what_it_changed(project: Path) -> None:
+    done = run(project)
+    assert "one       update   Say something\ndone: " in done.stdout
+    written = json.loads((project / "state/test/applied.json").read_text())
+    assert written["complete"] is True
+    assert written["steps"] == ONE_UPDATE
+
+
+@pytest.fixture
+def planning(project: Path) -> Path:
+    """The same project, whose playbook asks for a plan to be kept."""
+    (project / "plan.yml").write_text(
+        "- import_playbook: site.yml\n  vars: {report_view: plan}\n  when: ansible_check_mode\n"
+    )
+    return project
+
+
+def test_a_plan_is_told_and_kept(planning: Path) -> None:
+    done = run(planning, "--check", playbook="plan.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lines(done)[-1] == PLAN_OF_ONE
+    assert "none      two, three\n" in done.stdout
+    written = json.loads((planning / "state/test/plan.json").read_text())
+    assert written == {
+        "environment": "test",
+        "complete": True,
+        "counts": {"create": 0, "update": 1, "replace": 0, "delete": 0},
+        "steps": ONE_UPDATE,
+    }
+
+
+def test_a_plan_makes_the_state_directory_for_its_file(planning: Path) -> None:
+    (planning / "state/test").rmdir()
+    assert run(planning, "--check", playbook="plan.yml").returncode == 0
+    assert [path.name for path in (planning / "state/test").iterdir()] == ["plan.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 0),
+        (("-e", "detailed_exitcode=true"), 2),
+        (("-e", "detailed_exitcode=true", "--tags", "two,three"), 0),
+        (("-e", "detailed_exitcode=true", "-e", "fails=true"), 1),
+        (("-e", "fails=true"), 2),  # Ansible's own code
+    ],
+    ids=["not asked for", "something to do", "nothing to do", "failed", "failed, not asked for"],
+)
+def test_the_exit_code_answers_whether_there_is_something_to_do(
+    planning: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    done = run(planning, "--check", *arguments, playbook="plan.yml")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_that_fails_leaves_none_behind(planning: Path) -> None:
+    run(planning, "--check", playbook="plan.yml")
+    run(planning, "--check", "-e", "fails=true", playbook="plan.yml")
+    assert not (planning / "state/test/plan.json").exists()
+
+
+def test_a_plan_without_check_mode_is_refused(planning: Path) -> None:
+    done = run(planning, playbook="plan.yml")
+    assert done.returncode == 1
+    assert "add --check" in done.stderr
+    assert "TASK" not in done.stdout
+
+
+def test_a_plan_is_never_carried_out_even_without_this_plugin(planning: Path) -> None:
+    done = run(planning, playbook="plan.yml", ANSIBLE_CALLBACKS_ENABLED="timer")
+    assert "hello" not in done.stdout
+    assert "changed=0" in done.stdout
 
 
 def test_failed_step_is_named_last_and_not_timed(project: Path) -> None:

@@ -9,10 +9,8 @@ from ansible.module_utils.progress_tail import Report
 from ansible.module_utils.timings import StepTime
 
 
-def step(changed: bool = False) -> Step:
-    return Step(
-        key="site/cluster", name="cluster", number=4, count=12, begun=100.0, changed=changed
-    )
+def step() -> Step:
+    return Step(key="site/cluster", name="cluster", number=4, count=12, begun=100.0)
 
 
 def running(last_time: float | None) -> Running:
@@ -68,11 +66,8 @@ def test_run_failed_names_step_and_cure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "line"),
-    [
-        (True, "check mode, nothing was changed; a run would change: cluster"),
-        (False, "check mode, nothing was changed; nothing to change"),
-    ],
+    ("failed", "nothing_to_do", "code"),
+    [(False, True, 0), (True, True, 1), (True, False, 1), (False, False, 2)],
 )
-def test_plan(changed: bool, line: str) -> None:
-    assert lines.plan([step(changed)]) == line
+def test_exit_code(failed: bool, nothing_to_do: bool, code: int) -> None:
+    assert lines.exit_code(failed, nothing_to_do) == code
