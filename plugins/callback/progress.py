@@ -231,15 +231,22 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # ansible-core has no
             self._print(report.text(), color=None)
         # In check mode the report is the last word of a whole run, not what is there by then.
         if self._summary and not (report and context.CLIARGS["check"]):
-            self._print(self._summary, color=None)
-        if self._environment and self._environment.detailed_exitcode:
+            self._print(f"\n{self._summary}" if report else self._summary, color=None)
+        if report and self._asked_for_code:
             # Ansible makes a warning of any other exception; all that follows is cleaning up.
-            sys.exit(progress_lines.exit_code(failed, report.empty if report else True))
+            sys.exit(progress_lines.exit_code(failed, report.empty))
+
+    @property
+    def _asked_for_code(self) -> bool:
+        """Whether the exit code is to say if there is something to do; a real run leaves none."""
+        asked = self._environment is not None and self._environment.detailed_exitcode
+        return asked and bool(context.CLIARGS["check"])
 
     def _report(self, *, complete: bool) -> change_report.Report | None:
-        """Return what the run changed, kept in the state directory; None of a run of one step."""
+        """Return what the run changed, kept in the state directory; None where nobody asks."""
         environment = self._environment
-        if environment is None or not (environment.view or len(self._steps) > 1):
+        asked = environment is not None and (environment.view or self._asked_for_code)
+        if environment is None or not (asked or len(self._steps) > 1):
             return None
         check_mode = context.CLIARGS["check"]
         report = change_report.Report(
@@ -322,12 +329,7 @@ def _steps(playbook: str, plays: list[Any]) -> dict[str, Step]:
     """Return the plays that the chosen tags leave something to do, numbered from 1."""
     working = [(play._uuid, _step_name(play)) for play in plays if _has_work(play)]
     return {
-        uuid: Step(
-            key=f"{playbook}/{name}",
-            name=name,
-            number=number,
-            count=len(working),
-        )
+        uuid: Step(key=f"{playbook}/{name}", name=name, number=number, count=len(working))
         for number, (uuid, name) in enumerate(working, start=1)
     }
 

@@ -162,12 +162,18 @@ def test_up_does_what_the_plan_says(
         assert told(plan), plan.output
 
 
-def test_a_plan_is_never_carried_out(environment: Environment) -> None:
+@pytest.mark.parametrize("playbook", [PLAN, "playbooks/drift.yml"])
+def test_a_question_is_never_acted_on(environment: Environment, playbook: str) -> None:
     """Whoever forgets --check is told so, and nothing happens."""
-    run = environment.run(playbook=PLAN)
+    something = {"imoocpod_replicas": 4}
+    run = environment.run(playbook=playbook, variables=something)
     assert run.code == 1, run.output
     assert "add --check" in run.output
     assert "TASK" not in run.output
+    # Nor where the callback that says so is switched off.
+    without = {"ANSIBLE_CALLBACKS_ENABLED": "timer"}
+    run = environment.run(playbook=playbook, variables=something, environ=without)
+    assert run.changed == 0, run.output
 
 
 def test_a_plan_that_fails_says_so_and_leaves_no_plan(environment: Environment) -> None:

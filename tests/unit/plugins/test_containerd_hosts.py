@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible.module_utils.changes import Change, Field
 from ansible.module_utils.containerd_hosts import as_text, change, hosts_toml, name_problem
 
 UPSTREAM = "http://r:5000"
@@ -39,6 +40,24 @@ def test_a_name_that_is_no_longer_wanted_goes() -> None:
     found = change(present, ["localhost:5000"], UPSTREAM)
     assert found.write == {}
     assert found.remove == ["/etc/containerd/certs.d/old.example:5000"]
+
+
+def test_each_file_is_a_change_of_its_node() -> None:
+    present = {
+        "certs.d/a:1/hosts.toml": b"theirs",
+        "certs.d/old:1/hosts.toml": OURS,
+    }
+    found = change(present, ["a:1", "b:1"], UPSTREAM)
+    folder = "n:/etc/containerd/certs.d"
+    assert list(found.by_file("n")) == [
+        Change(
+            f"{folder}/a:1/hosts.toml",
+            "update",
+            fields=(Field("text", "theirs", OURS.decode()),),
+        ),
+        Change(f"{folder}/b:1/hosts.toml", "create", "there is none"),
+        Change(f"{folder}/old:1/hosts.toml", "delete", "no such name is wanted"),
+    ]
 
 
 def test_no_names_remove_all_that_is_ours() -> None:

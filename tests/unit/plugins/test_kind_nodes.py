@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.changes import Change, Field
 from ansible.module_utils.kind_nodes import (
     ROLE_LABEL,
+    kubeconfig_change,
     kubeconfig_is_current,
     network_would_be_ours,
     remove_network_if_unused,
@@ -53,6 +55,31 @@ def test_a_namespace_and_another_cluster_of_the_person_may_stay(path: Path) -> N
 def test_what_is_no_kubeconfig_is_stale(path: Path, text: str) -> None:
     write_private(path, text)
     assert not kubeconfig_is_current(path, WANTED)
+
+
+def test_what_is_wrong_with_a_kubeconfig_is_named_without_its_secrets(path: Path) -> None:
+    path.chmod(0o644)
+    other = copy.deepcopy(WANTED)
+    other["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:2"
+    assert kubeconfig_change(path, other) == Change(
+        "file kubeconfig",
+        "update",
+        fields=(
+            Field("mode", "0644", "0600"),
+            Field("server", "https://127.0.0.1:1", "https://127.0.0.1:2"),
+        ),
+    )
+    write_private(path, "{")
+    (broken,) = kubeconfig_change(path, WANTED).fields
+    assert (broken.live, broken.wanted) == (None, "https://127.0.0.1:1")
+    stale = copy.deepcopy(WANTED)
+    stale["users"][0]["user"]["key"] = "z"
+    write_private(path, yaml.safe_dump(WANTED))
+    assert kubeconfig_change(path, stale) == Change(
+        "file kubeconfig", "update", "it does not lead to the cluster"
+    )
+    path.unlink()
+    assert kubeconfig_change(path, WANTED).action == "create"
 
 
 def test_another_port_and_open_permissions_are_stale(path: Path) -> None:

@@ -24,7 +24,7 @@ def entry(manager: str, operation: str, time: str, fields: dict[str, Any]) -> di
 
 
 CONTAINER = 'k:{"name":"main"}'
-OURS = {
+OURS: dict[str, Any] = {
     "f:spec": {
         "f:replicas": {},
         "f:template": {
@@ -104,8 +104,8 @@ def test_items_of_a_list_are_known_by_their_names() -> None:
     live = deployment()
     container(live)["image"] = "i:2"
     container(live)["env"] = [{"name": "B", "value": "2"}, {"name": "A", "value": "3"}]
-    below = {"f:image": {}, "f:env": {'k:{"name":"A"}': {"f:value": {}}}}
-    containers = {"f:containers": {CONTAINER: below}}
+    below: dict[str, Any] = {"f:image": {}, "f:env": {'k:{"name":"A"}': {"f:value": {}}}}
+    containers: dict[str, Any] = {"f:containers": {CONTAINER: below}}
     owned(live, "kubectl-edit", {"f:spec": {"f:template": {"f:spec": containers}}})
     planned = deployment()
     container(planned)["env"].insert(0, {"name": "B", "value": "2"})
@@ -119,7 +119,7 @@ def test_items_of_a_list_are_known_by_their_names() -> None:
 def test_a_whole_value_is_owned_by_who_set_it_as_one() -> None:
     live = deployment()
     container(live)["args"] = ["--b"]
-    containers = {"f:containers": {CONTAINER: {"f:args": {}}}}
+    containers: dict[str, Any] = {"f:containers": {CONTAINER: {"f:args": {}}}}
     owned(live, "kubectl-patch", {"f:spec": {"f:template": {"f:spec": containers}}})
     (found,) = between(live, deployment())
     assert found == Field(

@@ -237,6 +237,16 @@ def test_the_exit_code_answers_whether_there_is_something_to_do(
     assert "Traceback" not in done.stderr
 
 
+def test_check_mode_of_one_step_answers_too(project: Path) -> None:
+    asked = ("--check", "-e", "detailed_exitcode=true")
+    assert run(project, *asked, "--tags", "one").returncode == 2
+    assert run(project, *asked, "--tags", "two").returncode == 0
+
+
+def test_a_real_run_that_changes_something_is_no_failure(project: Path) -> None:
+    assert run(project, "-e", "detailed_exitcode=true").returncode == 0
+
+
 def test_a_plan_that_fails_leaves_none_behind(planning: Path) -> None:
     run(planning, "--check", playbook="plan.yml")
     run(planning, "--check", "-e", "fails=true", playbook="plan.yml")

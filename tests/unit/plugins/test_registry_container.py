@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible.module_utils.changes import Field
 from ansible.module_utils.registry_container import Step, Wish, address_problem, is_ours, steps
 
 WISH = Wish(
@@ -102,6 +103,19 @@ def test_an_image_that_the_engine_lacks_is_no_difference() -> None:
 )
 def test_each_difference_has_its_cheapest_cure(found: dict[str, Any], step: Step) -> None:
     assert list(steps(found, WISH, IMAGE)) == [step]
+
+
+def test_a_difference_names_both_values() -> None:
+    port = {"5000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5999"}]}
+    assert steps(changed(("HostConfig", "PortBindings"), port), WISH, IMAGE) == {
+        Step.RECREATE: [Field("port", "127.0.0.1:5999", "127.0.0.1:5000")]
+    }
+    stopped = changed(("State", "Running"), False)
+    stopped["NetworkSettings"]["Networks"] = {"bridge": {}}
+    assert steps(stopped, WISH, IMAGE) == {
+        Step.CONNECT: [Field("networks", ["bridge"], ["bridge", "kind"])],
+        Step.START: [Field("state", "stopped", "running")],
+    }
 
 
 def test_a_container_without_our_labels_is_foreign() -> None:

@@ -142,5 +142,14 @@ def test_when_healing_is_proven(
     assert is_due(disruptive, record, {"cluster": "1"}) is due
 
 
+@pytest.mark.parametrize(("disruptive", "due"), [("auto", True), ("never", False)])
+def test_nothing_was_proven_of_what_is_still_to_be_made(
+    tmp_path: Path, disruptive: str, due: bool
+) -> None:
+    record = tmp_path / "verified.json"
+    record.write_text('{"cluster": "1"}')
+    assert is_due(disruptive, record, None) is due
+
+
 def test_a_value_that_cannot_be_decoded_is_a_finding() -> None:
     assert stack_checks.etcd_findings(RESOURCE, None, 40)
