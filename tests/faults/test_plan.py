@@ -111,7 +111,7 @@ STARTS: list[tuple[str, Start, Mapping[str, object]]] = [
     (
         "other cluster wished",
         finished,
-        {"kind_cluster_pod_subnet": "10.8.0.0/16", "kind_cluster_allow_recreate": True},
+        {"kind_cluster_workers": 1, "kind_cluster_allow_recreate": True},
     ),
 ]
 
