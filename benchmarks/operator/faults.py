@@ -27,6 +27,7 @@ from typing import Any
 
 from campaign import test_answers, test_crashes
 from campaign.arena import Arena, side_by_side
+from campaign.crashes import POINTS
 from campaign.workloads import WORKLOADS
 from support.control_plane import ControlPlane, control_plane
 from support.process import ControllerProcess, OperatorProcess
@@ -44,15 +45,15 @@ ONLY_OURS = "W11 template"
 class Supervised(ControllerProcess):
     """A peer that is begun anew when it ends by itself, as the kubelet does; ours must not end."""
 
-    async def start(self, within: float = 20) -> None:
-        """Start it, wait until it is ready, and keep an eye on it."""
-        await super().start(within)
+    async def launch(self) -> None:
+        """Start it and keep an eye on it."""
+        await super().launch()
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def _supervise(self) -> None:
         while True:
             await self.wait()
-            await super().start()
+            await super().launch()
 
     async def _end(self, number: signal.Signals) -> int:
         self._supervisor.cancel()
@@ -121,7 +122,7 @@ async def crashes(arena: Arena, tally: Tally, workloads: Sequence[str]) -> None:
                     partial(test_crashes.run, arena, name, number, point, expected),
                 )
                 for number in range(1, writes + 1)
-                for point in test_crashes.POINTS
+                for point in POINTS
             ]
         )
 

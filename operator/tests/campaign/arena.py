@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -26,6 +27,8 @@ RIGHTS = ("role.yaml", "role_binding.yaml", "lease_role.yaml", "lease_role_bindi
 AT_ONCE = 6
 """Plans side by side: each waits more than it works."""
 
+LONG = "IMOOC_CAMPAIGN_LONG" in os.environ
+"""Whether to do the cases that take minutes, and the others in full size."""
 
 QUIET = 0.4
 """Seconds without a request after which a pass has ended: a watch of its own brings no more."""
@@ -161,10 +164,12 @@ class Plan:
         self.proxy.rule(lambda call: "sendInitialEvents" in call.query, refuse)
 
     async def settled(self) -> None:
-        """Wait until the operator has asked nothing for a while and runs."""
-        calls = -1
+        """Wait until the operator has asked nothing for a while, and runs."""
+        operator, calls = self.operator, -1
         async with asyncio.timeout(self.user.deadline):
-            while calls != len(self.proxy.calls) or not self.operator.synced.is_set():
+            while calls != len(self.proxy.calls) or not (
+                operator.runs and operator.synced.is_set()
+            ):
                 calls = len(self.proxy.calls)
                 await asyncio.sleep(QUIET)
 
@@ -174,9 +179,11 @@ class Plan:
         return {verb: done[f"{verb} pods"] for verb in ("create", "delete")}
 
 
-async def side_by_side(jobs: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
+async def side_by_side(
+    jobs: Sequence[Callable[[], Awaitable[T]]], at_once: int = AT_ONCE
+) -> list[T]:
     """Run `jobs`, a few at a time; return what they return, or raise the first failure."""
-    permits = asyncio.Semaphore(AT_ONCE)
+    permits = asyncio.Semaphore(at_once)
 
     async def one(job: Callable[[], Awaitable[T]]) -> T:
         async with permits:

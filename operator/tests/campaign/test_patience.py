@@ -5,14 +5,13 @@ IMOOC_CAMPAIGN_LONG=1 stops a leader for 30 s instead of just longer than its le
 """
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
 import pytest_asyncio
 
-from campaign.arena import Arena, Plan
+from campaign.arena import LONG, Arena, Plan
 from support.fault_proxy import Answer, Call, Send
 from support.process import OperatorProcess
 
@@ -20,7 +19,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)
 
 ELECT = "--leader-elect"
 
-PAUSE = 30.0 if "IMOOC_CAMPAIGN_LONG" in os.environ else 17.0
+PAUSE = 30.0 if LONG else 17.0
 """Seconds for which a leader is stopped: its lease lasts 15."""
 
 Case = Callable[[Arena], Awaitable[None]]

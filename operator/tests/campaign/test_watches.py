@@ -2,22 +2,17 @@
 
 import asyncio
 import itertools
-import os
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
-from campaign.arena import Arena, Plan
+from campaign.arena import LONG, Arena, Plan
 from campaign.workloads import WORKLOADS
-from support.control_plane import Refused
 from support.fault_proxy import Answer, Call, Cut, Send
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(120)]
 
-
-LONG = "IMOOC_CAMPAIGN_LONG" in os.environ
-"""Whether to do the cases that take minutes, and the others in full size."""
 
 EXPIRED = (
     b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired",'
@@ -266,73 +261,6 @@ async def test_all_is_late(arena: Arena) -> None:
         await plan.operator.start()
         await WORKLOADS["W2 scale"](plan.user)
         await counted(plan, create=6, delete=6)
-
-
-@pytest.mark.timeout(3600 if LONG else 120)
-async def test_the_api_server_is_killed_while_many_are_made(arena: Arena) -> None:
-    """W9: 20 of them and 3 ends, in full 1,000 and 100."""
-    async with arena.plan("W9: API server killed") as plan:
-        plan.user.deadline = 1200 if LONG else 60
-        await plan.operator.start()
-        work = asyncio.create_task(_many(plan, 1000 if LONG else 20))
-        for _ in range(100 if LONG else 3):
-            await asyncio.sleep(0.5)
-            await asyncio.to_thread(arena.plane.kill_api_server)
-            await asyncio.to_thread(arena.plane.start_api_server)
-        await work
-
-
-async def test_the_operator_is_killed_while_many_are_made(arena: Arena) -> None:
-    """W9: never in the midst of a write that nobody asked for twice."""
-    async with arena.plan("W9: operator killed") as plan:
-        await plan.operator.start()
-        number = 1000 if LONG else 40
-        plan.user.deadline = 600 if LONG else 60
-        work = asyncio.create_task(_many(plan, number))
-        for _ in range(3):
-            await asyncio.sleep(0.3)
-            await plan.operator.kill()
-            await plan.operator.start()
-        await work
-        await counted(plan, create=2 * number, delete=0)
-
-
-async def _many(plan: Plan, number: int) -> None:
-    """Make them as a user who tries again when the API server is away."""
-    user = plan.user
-    names = [f"web-{each}" for each in range(number)]
-    for name in names:
-        await user.insist(partial(user.create, name, 2))
-        await asyncio.sleep(0.05)
-    for name in names:
-        await user.insist(partial(user.converged, name, 2))
-
-
-async def test_the_namespace_is_deleted_during_scaling_and_made_anew(arena: Arena) -> None:
-    """W10."""
-    async with arena.plan("W10: namespace deleted") as plan:
-        user, path = plan.user, f"/api/v1/namespaces/{plan.namespace}"
-        await plan.operator.start()
-        await user.create("web", 5)
-        await user.converged("web", 5)
-        await user.scale("web", 60)
-        await asyncio.to_thread(arena.plane.call, "DELETE", path)
-
-        async def gone() -> bool | None:
-            try:
-                await asyncio.to_thread(arena.plane.call, "GET", path)
-            except Refused:
-                return True
-            return None
-
-        await user.eventually(gone, "the namespace ends, with all that was in it")
-        meta = {"name": plan.namespace}
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": meta}
-        await asyncio.to_thread(arena.plane.apply, body)
-        await asyncio.to_thread(arena.grant, plan.namespace)
-        await user.create("web", 2)
-        await user.converged("web", 2)
-        assert plan.operator.runs
 
 
 async def _three(plan: Plan, gone: str) -> bool | None:

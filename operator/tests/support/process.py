@@ -24,14 +24,18 @@ class ControllerProcess:
 
     async def start(self, within: float = 20) -> None:
         """Start it and wait until it is ready."""
+        await self.launch()
+        async with asyncio.timeout(within):
+            await self.synced.wait()
+
+    async def launch(self) -> None:
+        """Start it; `synced` tells when it is ready."""
         self._process = process = await asyncio.create_subprocess_exec(
             *self._command, env=self._environment, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
         self.synced.clear()
         self._reader = asyncio.create_task(self._collect(process.stderr))
-        async with asyncio.timeout(within):
-            await self.synced.wait()
 
     @property
     def runs(self) -> bool:
