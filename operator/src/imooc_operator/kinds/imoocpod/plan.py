@@ -106,7 +106,8 @@ def _new_names(cr: ImoocPod, observed: Observed) -> Iterator[str]:
 
     A pod made meanwhile, by a request whose answer was lost or by another operator, has one of
     these names: it is seen and passed over, or the API server answers AlreadyExists. The last
-    status is in the seed so that a name does not come back after its pod is gone.
+    status is in the seed so that a pod it names is not followed by one of the same name. When the
+    status is again what it once was (1, 0, 1 replicas), so are the names: a uid tells pods apart.
     """
     reported = cr.status.pod_names if cr.status else []
     seed = "\n".join((cr.uid, *reported))
