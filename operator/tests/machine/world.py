@@ -78,19 +78,25 @@ class World:
         self._clock = clock
         self.store = Store(self._now)
         self.store.lazy = True
+        self.store.watchers.append(self._count)
         self.delay = 0.0
         self.conditions = Conditions([], self._delays())
         self.operators: list[Operator] = []
         self.elects = False
-        self.exact = True
-        """Whether nothing may be made in vain: there never were two operators at once, and no
-        request that its sender had given up arrived after all."""
+        self.most = 0
+        """How many operators there were at once."""
+        self.late = False
+        """Whether a request may arrive after all that its sender has given up."""
         self.ordered = True
         """Whether events always came in order: what broke it is not to be relied on until the next
         list, by the operator no more than by this test."""
         self.foreign: dict[tuple[str, str], Object] = {}
         self.allowed: Counter[str] = Counter()
         """By uid of an ImoocPod: the surplus pods that users have brought about."""
+        self.returned: Counter[str] = Counter()
+        """By uid of an ImoocPod: the pods that users have given back to it."""
+        self._peak: Counter[str] = Counter()
+        """By uid of an ImoocPod: the most replicas that were ever asked for."""
         self.doomed: dict[str, str] = {}
         """The pods that an operator wants to delete as surplus, with what controls them."""
         self.requests = 0
@@ -105,7 +111,7 @@ class World:
 
     def start(self) -> None:
         self.operators.append(Operator(self, next(self._numbers), elects=self.elects))
-        self.exact = self.exact and len(self.operators) == 1
+        self.most = max(self.most, len(self.operators))
 
     async def end(self) -> None:
         _LOG.removeHandler(self._log)
@@ -116,12 +122,22 @@ class World:
     def order(self, verb: str, resource: str, fault: str | int, left: int) -> None:
         """Let the next `left` such calls go wrong."""
         self.conditions.orders.append(Order(verb, resource, fault, left))
-        self.exact = self.exact and fault != "late"
+        self.late = self.late or fault == "late"
 
     def upset(self, tamper: Callable[[list[bytes]], list[bytes]] | None, *, in_order: bool) -> None:
         """Let the events of all watches come as `tamper` has them."""
         self.conditions.tamper = tamper
         self.ordered = self.ordered and in_order
+
+    def create(self, namespace: str, name: str, replicas: int) -> None:
+        """Make an ImoocPod."""
+        body = {
+            "apiVersion": "k8s.imooc.com/v1alpha1",
+            "kind": "ImoocPod",
+            "metadata": {"name": name},
+            "spec": {"replicas": replicas},
+        }
+        self._ask(self.store.create("imoocpods", namespace, body))
 
     def change(self, namespace: str, name: str, spec: Object) -> None:
         """Change the spec of an ImoocPod, and remember how many pods that makes surplus."""
@@ -131,7 +147,12 @@ class World:
         if valid(before):
             self._asked[uid] = before["spec"]["replicas"]
         if valid(after):
+            self._ask(after)
             self.allowed[uid] += max(0, self._asked[uid] - after["spec"]["replicas"])
+
+    def _ask(self, cr: Object) -> None:
+        uid = cr["metadata"]["uid"]
+        self._peak[uid] = max(self._peak[uid], cr["spec"]["replicas"])
 
     # What there is
 
@@ -254,12 +275,28 @@ class World:
             assert not operator.task.done(), "the operator ended by itself"
         for (namespace, name), pod in self.foreign.items():
             assert self.store.objects.get(("pods", namespace, name)) == pod, "a foreign pod"
-        if self.exact:
+        if self.most == 1 and not self.late:
             lasting = {pod["metadata"]["uid"] for pod in self.pods() if active(pod)}
             crs = {cr["metadata"]["uid"] for cr in self.crs()}
             surplus = Counter(cr for pod, cr in self.doomed.items() if pod not in lasting)
             for uid in crs & set(surplus):
                 assert surplus[uid] <= self.allowed[uid], "more pods were made than were needed"
+
+    def _count(self) -> None:
+        """Note when there are more pods than can be explained.
+
+        An operator makes no more than it misses, and it sees all that it made itself. So there are
+        never more than were asked for at some time; where there are two operators, of which one
+        does not see what the other does, never more than twice as many.
+        """
+        pod = self.store.history[-1].object
+        uid = controller(pod) or ""
+        if self.late or uid not in self._peak:
+            return
+        count = sum(controller(pod) == uid and active(pod) for pod in self.pods())
+        most = self._peak[uid] * self.most + self.returned[uid]
+        if count > most:
+            self.complaints.append(f"{count} pods of {pod['metadata']['name']}'s, {most} at most")
 
     # What an operator may ask for
 
