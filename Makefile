@@ -65,7 +65,10 @@ faults: .venv/installed  ## Bad input and interrupted runs against real engines 
 	pytest tests/faults
 
 campaign: .venv/installed  ## The operator on a real API server: what users do, and every fault of the list
-	cd operator && IMOOC_CONTROL_PLANE_BIN="$$(python ../tools/control_plane.py)" pytest tests/conformance tests/campaign
+	mkdir -p .cache
+	cd operator && IMOOC_CAMPAIGN_REPORT=../.cache/campaign.json \
+	  IMOOC_CONTROL_PLANE_BIN="$$(python ../tools/control_plane.py)" pytest tests/conformance tests/campaign
+	python tools/campaign_counts.py .cache/campaign.json
 
 molecule: .venv/installed  ## Every molecule scenario
 	molecule test --all

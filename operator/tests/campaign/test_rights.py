@@ -65,7 +65,7 @@ def denials(arena: Arena) -> list[dict[str, Any]]:
 
 
 async def test_rights_are_taken_away_and_given_back(arena: Arena) -> None:
-    async with arena.plan("rights taken away") as plan:
+    async with arena.plan("rights: taken away") as plan:
         arena.rightless.add(plan.namespace)
         await plan.operator.start()
         await plan.user.create("web", 3)
