@@ -23,10 +23,14 @@ class ControllerProcess:
         self.synced = asyncio.Event()
 
     async def start(self, within: float = 20) -> None:
-        """Start it and wait until it is ready."""
+        """Start it and wait until it is ready; one that is not in time is ended."""
         await self.launch()
-        async with asyncio.timeout(within):
-            await self.synced.wait()
+        try:
+            async with asyncio.timeout(within):
+                await self.synced.wait()
+        except BaseException:
+            await self.end()
+            raise
 
     async def launch(self) -> None:
         """Start it; `synced` tells when it is ready."""
@@ -107,4 +111,4 @@ class OperatorProcess(ControllerProcess):
             "--health-probe-bind-address=0",
             *flags,
         ]
-        super().__init__(command, (b'"message": "synced"',), environment or {})
+        super().__init__(command, (b'"synced"',), environment or {})
