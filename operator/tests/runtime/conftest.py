@@ -1,9 +1,12 @@
 """Circumstances that several of these tests need."""
 
+import logging
 import time
 from collections.abc import Iterator
 
 import pytest
+
+from support.candidates import Told
 
 
 @pytest.fixture
@@ -14,3 +17,10 @@ def two_hours_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture
+def records(caplog: pytest.LogCaptureFixture) -> Told:
+    """What the log of the election says."""
+    caplog.set_level(logging.INFO, "imooc_operator.runtime.election")
+    return Told(caplog)
