@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from machine.world import World, active
+from machine.pods import active
+from machine.world import World
 from support.virtual import virtual_time
 
 A_WHILE = 60.0

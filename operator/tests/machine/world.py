@@ -10,7 +10,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -20,6 +19,7 @@ from imooc_operator.runtime.events import Recorder
 from imooc_operator.runtime.manager import Manager
 from imooc_operator.runtime.metrics import Registry
 from imooc_operator.settings import parse
+from machine.pods import active, controller, finished, is_ready, template, valid, wanted_template
 from machine.wire import Conditions, Order, Wire
 from support.fake_api import Request
 from support.store import Object, Store
@@ -385,45 +385,3 @@ class _Complaints(logging.Handler):
         nonsense = record.exc_info and isinstance(record.exc_info[1], msgspec.DecodeError)
         if not nonsense:
             self._complaints.append(self.format(record))
-
-
-def controller(obj: Object) -> str | None:
-    """Return the uid of the ImoocPod that controls `obj`."""
-    for reference in obj["metadata"].get("ownerReferences") or ():
-        if reference.get("controller"):
-            return str(reference["uid"]) if reference["kind"] == "ImoocPod" else None
-    return None
-
-
-def active(pod: Object) -> bool:
-    """Return whether `pod` counts as a replica."""
-    alive = "deletionTimestamp" not in pod["metadata"]
-    return alive and pod["status"]["phase"] in ("Pending", "Running")
-
-
-def finished(pod: Object) -> bool:
-    """Return whether `pod` has ended and waits to be cleaned up."""
-    alive = "deletionTimestamp" not in pod["metadata"]
-    return alive and pod["status"]["phase"] in ("Failed", "Succeeded")
-
-
-def is_ready(pod: Object) -> bool:
-    conditions = pod["status"].get("conditions", ())
-    return any((c["type"], c["status"]) == ("Ready", "True") for c in conditions)
-
-
-def valid(cr: Object) -> bool:
-    replicas = cr["spec"].get("replicas")
-    return isinstance(replicas, int) and 0 <= replicas <= 1000
-
-
-def template(pod: Object) -> tuple[Any, ...]:
-    """Return what of `pod` its ImoocPod decides."""
-    (container,) = pod["spec"]["containers"]
-    return container["image"], container["command"], container.get("resources")
-
-
-def wanted_template(cr: Object) -> tuple[Any, ...]:
-    spec = cr["spec"]
-    image, command = spec.get("image", "busybox:1.37"), spec.get("command", ["sleep", "3600"])
-    return image, command, spec.get("resources")
