@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,20 @@ class Environment:
         inventory = folder / name
         shutil.copytree(PROJECT / "inventory" / "dev", inventory)
         return cls(name, inventory)
+
+    @classmethod
+    @contextlib.contextmanager
+    def temporary(cls, name: str, folder: Path, tags: str = "") -> Iterator[Environment]:
+        """Have one in which the steps of ``tags`` were run; removed afterwards, whatever it is."""
+        environment = cls.create(name, folder)
+        try:
+            if tags:
+                up = environment.run("--tags", tags)
+                assert up.code == 0, up.output
+            yield environment
+        finally:
+            down = environment.run(playbook="playbooks/down.yml")
+            assert down.code == 0, down.output
 
     @property
     def state(self) -> Path:

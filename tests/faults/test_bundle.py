@@ -29,13 +29,9 @@ IN_THE_MIDDLE = 300_000_000
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """An environment of which there are images and tools."""
-    environment = Environment.create("bundle", tmp_path_factory.mktemp("inventory"))
-    try:
-        run = environment.run("--tags", "preflight,engine,images")
-        assert run.code == 0, run.output
+    folder = tmp_path_factory.mktemp("inventory")
+    with Environment.temporary("bundle", folder, "preflight,engine,images") as environment:
         yield environment
-    finally:
-        shutil.rmtree(environment.state, ignore_errors=True)  # it may never have been made
 
 
 @pytest.fixture(scope="module")

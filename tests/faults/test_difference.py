@@ -38,14 +38,10 @@ WISHES: dict[str, object] = {
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """An environment with a cluster of the default variables."""
-    environment = Environment.create("different", tmp_path_factory.mktemp("inventory"))
-    try:
-        up = environment.run("--tags", "preflight,engine,images,cluster,registry,build")
-        assert up.code == 0, up.output
+    folder = tmp_path_factory.mktemp("inventory")
+    tags = "preflight,engine,images,cluster,registry,build"
+    with Environment.temporary("different", folder, tags) as environment:
         yield environment
-    finally:
-        down = environment.run(playbook="playbooks/down.yml")
-        assert down.code == 0, down.output
 
 
 @pytest.fixture(scope="module")

@@ -29,10 +29,9 @@ STEPS = [
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """An environment that is removed whatever the tests left of it."""
-    environment = Environment.create("interrupted", tmp_path_factory.mktemp("inventory"))
-    yield environment
-    down = environment.run(playbook="playbooks/down.yml")
-    assert down.code == 0, down.output
+    folder = tmp_path_factory.mktemp("inventory")
+    with Environment.temporary("interrupted", folder) as environment:
+        yield environment
 
 
 @pytest.mark.parametrize(("step", "seconds"), STEPS)

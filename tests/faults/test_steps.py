@@ -35,9 +35,8 @@ HINT = re.compile(r"ansible-playbook\s+site\.yml\s+--tags\s+(\w+)")
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
     """An environment of which nothing exists."""
-    environment = Environment.create("alone", tmp_path_factory.mktemp("inventory"))
-    yield environment
-    assert environment.run(playbook="playbooks/down.yml").code == 0
+    with Environment.temporary("alone", tmp_path_factory.mktemp("inventory")) as environment:
+        yield environment
 
 
 def first_hint(output: str) -> str:
