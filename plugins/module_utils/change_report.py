@@ -41,7 +41,11 @@ def told_by(task: str, result: dict[str, Any]) -> list[Change]:
     """
     if "changes" in result:
         return [Change.from_data(change) for change in result["changes"]]
-    return [Change(task, "update")] if result.get("changed") else []
+    if not result.get("changed"):
+        return []
+    if result.get("state") == "absent":
+        return [Change(str(result.get("path", task)), "delete")]
+    return [Change(task, "update")]
 
 
 @dataclass(frozen=True)

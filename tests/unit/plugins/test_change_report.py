@@ -121,10 +121,11 @@ def test_a_plan_as_data_has_everything(tmp_path: Path) -> None:
         ({"changed": True, "changes": as_data([SCALED])}, [SCALED]),
         ({"changed": True, "changes": []}, []),
         ({"changed": True}, [Change("A task", "update")]),
+        ({"changed": True, "state": "absent", "path": "/x"}, [Change("/x", "delete")]),
         ({"changed": False}, []),
         ({}, []),
     ],
-    ids=["ours", "a record of the run", "Ansible's own", "unchanged", "silent"],
+    ids=["ours", "a record of the run", "Ansible's own", "a file removed", "unchanged", "silent"],
 )
 def test_what_a_task_tells(result: dict[str, object], changes: list[Change]) -> None:
     assert told_by("A task", result) == changes
