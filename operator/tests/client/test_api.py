@@ -175,6 +175,27 @@ async def test_a_connection_that_ended_badly_is_not_used_again() -> None:
         assert len(connections) == 2
 
 
+async def test_a_lost_connection_takes_the_idle_ones_with_it() -> None:
+    """The other side is gone without a word: else each of them would cost a failure of its own."""
+    old: set[asyncio.StreamWriter] = set()
+    gone = False
+
+    async def answer(head: bytes, writer: asyncio.StreamWriter) -> None:
+        if gone and writer in old:
+            return
+        old.add(writer)
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+
+    async with serving(answer, patience=0.3) as (client, connections):
+        await asyncio.gather(*(client.get("/x") for _ in range(3)))
+        assert len(connections) == 3
+        gone = True
+        with pytest.raises(Unreachable):
+            await client.get("/x")
+        assert await client.get("/x") == b"{}"
+
+
 async def test_a_connection_announced_to_close_is_not_used_again() -> None:
     answer = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1)
     async with serving(say(answer)) as (client, connections):

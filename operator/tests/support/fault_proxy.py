@@ -176,6 +176,9 @@ class FaultProxy:
         async def send() -> Answer:
             if not upstream:
                 upstream.append(await self._connect())
+                # The API server's end of a connection is the operator's, idle or not.
+                ending = asyncio.gather(upstream[0][1].wait_closed(), return_exceptions=True)
+                ending.add_done_callback(lambda _: writer.transport.abort())
             return await _forward(call, *upstream[0])
 
         status, headers, body = await (rule(call, send) if rule else send())

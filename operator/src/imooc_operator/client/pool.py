@@ -1,7 +1,8 @@
 """A bounded set of keep-alive connections to one API server.
 
 Invariant: never more than `limit` exchanges at a time; the connection used last is used first, so
-that a quiet operator lets the others idle away.
+that a quiet operator lets the others idle away. One that is lost takes the idle ones with it: an
+API server that is gone would else fail as many tries as there are, ever further apart.
 """
 
 import asyncio
@@ -30,6 +31,9 @@ class Pool:
             if connection.reusable:
                 self._idle.append(connection)
             return answer
+        except Unreachable:
+            self.close()  # what took this one may have taken those too, and nothing need say so
+            raise
         finally:
             self._permits.release()
 
