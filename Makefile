@@ -13,8 +13,8 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 playbook = ansible-playbook -i $(inventory) $(1) $(ARGS)
 
-.PHONY: help up plan drift status down etcd run test lint unit page molecule campaign faults readme env lock docs generate mutation \
-  bench-stack bench-operator bench-faults
+.PHONY: help up plan drift status down etcd run test lint unit page molecule campaign storage faults readme env lock docs \
+  generate etcd-types mutation bench-stack bench-operator bench-faults
 
 help:  ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,7 @@ run: export KUBECONFIG ?= state/$(ENV)/kubeconfig
 run: .venv/installed  ## Run the operator here, against KUBECONFIG or else ENV's cluster, all namespaces
 	imooc-operator --log-format console $(ARGS)
 
-test: lint unit page molecule campaign faults readme  ## All of the seven below, on real clusters of their own
+test: lint unit page molecule campaign storage faults readme  ## All of the eight below, on real clusters of their own
 
 lint: .venv/installed  ## ansible-lint, yamllint, ruff, mypy --strict, shellcheck, import contracts
 	./tests/lint.sh
@@ -70,6 +70,9 @@ campaign: .venv/installed  ## The operator on a real API server: what users do, 
 	  IMOOC_CONTROL_PLANE_BIN="$$(python ../tools/control_plane.py)" pytest tests/conformance tests/campaign
 	python tools/campaign_counts.py .cache/campaign.json
 
+storage: .venv/installed  ## What etcd holds, decoded, beside what a real API server shows: every kind (needs Go)
+	IMOOC_CONTROL_PLANE_BIN="$$(python tools/control_plane.py)" pytest tests/storage
+
 molecule: .venv/installed  ## Every molecule scenario
 	molecule test --all
 
@@ -88,6 +91,9 @@ docs: .venv/installed  ## Write the tables of the role pages and of the operator
 
 generate: .venv/installed  ## Write the CRD and the Roles anew from the operator's code
 	python -m imooc_operator.generate operator/deploy
+
+etcd-types:  ## Write the tables of Kubernetes' types anew, after a new version (needs Go)
+	cd roles/images/files/stack && go run $(CURDIR)/tools/etcd_types.go $(CURDIR)/plugins/module_utils/etcd_types.py
 
 mutation: .venv/installed  ## Change the operator's code in one place at a time, to see whether tests notice
 	rm -rf operator/mutants

@@ -25,6 +25,7 @@ _KUBERNETES = ("kube-apiserver", "kube-controller-manager")
 _PROGRAMS = {
     "kubernetes": "/usr/bin/kubernetes",
     "etcd": "/var/lib/containerd/*/snapshots/*/fs/usr/local/bin/etcd",
+    "etcdctl": "/var/lib/containerd/*/snapshots/*/fs/usr/local/bin/etcdctl",
 }
 
 
@@ -43,7 +44,8 @@ def main() -> None:
         )
     image = images[0]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imooc"
-    folder = cache / f"control-plane-{str(image.id).removeprefix('sha256:')[:12]}"
+    # A folder that was made before a program was added to the list is not enough.
+    folder = cache / f"control-plane-{str(image.id).removeprefix('sha256:')[:12]}-{len(_PROGRAMS)}"
     if not folder.is_dir():
         _extract(engine, image, folder)
     print(folder)

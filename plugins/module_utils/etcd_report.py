@@ -12,6 +12,7 @@ from ansible.module_utils import etcd_value
 from ansible.module_utils.etcd_reader import Entry
 
 COLUMNS = ("key", "kind", "encoding", "size", "create_revision", "mod_revision", "version", "lease")
+WIDE = 2**31 - 1  # columns of YAML: long texts are not folded
 TITLES = ("KEY", "KIND", "ENCODING", "SIZE", "CREATED", "MODIFIED", "VERSION", "LEASE")
 
 
@@ -47,15 +48,29 @@ def table(entries: list[dict[str, Any]]) -> list[str]:
 
 
 def documents(entries: list[dict[str, Any]]) -> str:
-    """Return the values as YAML, each after a comment with its key, without managedFields."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # the C one is ten times faster
-    parts = []
-    for entry in entries:
-        body = f"# {entry.get('note', 'no value')}\n"
-        if "value" in entry:
-            body = yaml.dump(_readable(entry["value"]), Dumper=dumper, sort_keys=False)
-        parts.append(f"# {entry['key']}\n{body}")
-    return "---\n".join(parts)
+    """Return the values as YAML, each after comments with its key and note.
+
+    They are as `kubectl get -o yaml` shows them: names in order, without managedFields.
+    """
+    return "---\n".join(map(document, entries))
+
+
+def document(entry: dict[str, Any]) -> str:
+    """Return one value as YAML."""
+    told = [entry["key"], *filter(None, [entry.get("note")])]
+    if "value" not in entry:
+        told = [entry["key"], entry.get("note", "no value")]
+    comments = "".join(f"# {line}\n" for line in told)
+    if "value" not in entry:
+        return comments
+    return comments + yaml.dump(_readable(entry["value"]), Dumper=_Dumper, width=WIDE)
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]  # the C one is ten times faster
+    """Writes the same part of two objects twice, not as a reference that only YAML knows."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _readable(value: Any) -> Any:

@@ -93,6 +93,7 @@ class KubeClient:
         body: JsonObject | None = None,
         query: Mapping[str, Any] | None = None,
         content_type: str | None = None,
+        accept: str | None = None,
     ) -> tuple[int, JsonObject]:
         """Return HTTP status and decoded answer; from 400 on raise KubeError.
 
@@ -100,7 +101,7 @@ class KubeClient:
         it refused before doing anything.
         """
         for attempt in range(BUSY_RETRIES + 1):
-            status, headers, raw = self._exchange(method, path, body, query, content_type)
+            status, headers, raw = self._exchange(method, path, body, query, content_type, accept)
             if status not in BUSY or attempt == BUSY_RETRIES:
                 break
             time.sleep(_retry_after(headers))
@@ -205,12 +206,13 @@ class KubeClient:
         body: JsonObject | None,
         query: Mapping[str, Any] | None,
         content_type: str | None,
+        accept: str | None = None,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """Send one request; on a kept connection that the server closed meanwhile, once more."""
         pairs = {key: value for key, value in (query or {}).items() if value is not None}
         url = f"{self._prefix}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
         payload = None if body is None else json.dumps(body).encode()
-        headers = dict(self._headers)
+        headers = {**self._headers, **({"Accept": accept} if accept else {})}
         if payload is not None:
             headers["Content-Type"] = content_type or "application/json"
         reused = self._http.sock is not None
@@ -222,7 +224,7 @@ class KubeClient:
             self._http.close()
             # All our requests may be repeated: reads, applies, and deletes bound to one uid.
             if reused:
-                return self._exchange(method, path, body, query, content_type)
+                return self._exchange(method, path, body, query, content_type, accept)
             raise self._unreachable(method, path, error) from error
         except OSError as error:
             self._http.close()

@@ -10,7 +10,7 @@ short_description: Read keys of a cluster's etcd, decoded
 description:
   - Reads keys by etcdctl in the etcd pod of the cluster, with the certificates that etcd uses.
   - Only reads; all prefixes are read at one revision.
-  - What a Secret holds is never returned.
+  - Of a Secret keys and sizes are returned, never what it holds.
   - In check mode without a cluster the answer is empty.
 options:
   kubeconfig:
@@ -81,7 +81,7 @@ entries:
     api_version: {description: API group and version of the object., type: str}
     kind: {description: Kind of the object., type: str}
     value: {description: The object where it can be decoded and may be shown., type: dict}
-    note: {description: Why there is no value., type: str}
+    note: {description: What of the value is missing and why., type: str}
 table:
   description: The keys as a table for people.
   type: list

@@ -50,13 +50,16 @@ class Refused(Exception):
 class ControlPlane:
     """The processes and how to reach them; `folder` holds their files and logs.
 
-    `controllers` names those of the controller manager, which does not run at all without.
+    `controllers` names those of the controller manager, which does not run at all without;
+    `flags` are further ones of the API server.
     """
 
     programs: Path
     folder: Path
     controllers: str = CONTROLLERS
+    flags: Sequence[str] = ()
     port: int = 0
+    etcd_url: str = ""
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     starts: list[tuple[str, str]] = field(default_factory=list)
     """From when until when the API server was not ready, in the audit log's form.
@@ -81,7 +84,7 @@ class ControlPlane:
     def start(self) -> None:
         """Start everything and wait until it serves."""
         etcd, peer, self.port = _free_ports(3)
-        self._etcd_url = f"http://127.0.0.1:{etcd}"
+        self.etcd_url = f"http://127.0.0.1:{etcd}"
         self._peer_url = f"http://127.0.0.1:{peer}"
         self._start_etcd()
         _write_key(self.folder / "sa.key")
@@ -97,7 +100,7 @@ class ControlPlane:
         began = _now()
         self._start(
             "kube-apiserver",
-            "--etcd-servers", self._etcd_url,
+            "--etcd-servers", self.etcd_url,
             "--bind-address", "127.0.0.1",
             "--secure-port", str(self.port),
             "--cert-dir", str(folder / "certs"),
@@ -112,6 +115,7 @@ class ControlPlane:
             "--audit-policy-file", str(folder / "audit.yaml"),
             "--audit-log-path", str(self.audit_log),
             "--endpoint-reconciler-type", "none",
+            *self.flags,
         )  # fmt: skip
         deadline = time.monotonic() + READY
         while not self._is_ready():
@@ -202,8 +206,8 @@ class ControlPlane:
         self._start(
             "etcd",
             "--data-dir", str(self.folder / "etcd"),
-            "--listen-client-urls", self._etcd_url,
-            "--advertise-client-urls", self._etcd_url,
+            "--listen-client-urls", self.etcd_url,
+            "--advertise-client-urls", self.etcd_url,
             "--listen-peer-urls", self._peer_url,
             "--unsafe-no-fsync",
         )  # fmt: skip
@@ -252,10 +256,10 @@ class ControlPlane:
 
 @contextmanager
 def control_plane(
-    programs: Path, folder: Path, controllers: str = CONTROLLERS
+    programs: Path, folder: Path, controllers: str = CONTROLLERS, flags: Sequence[str] = ()
 ) -> Iterator[ControlPlane]:
     """Run a control plane that knows ImoocPods while the context is entered."""
-    plane = ControlPlane(programs, folder, controllers)
+    plane = ControlPlane(programs, folder, controllers, flags)
     try:
         plane.start()
         for manifest in manifests("crds/k8s.imooc.com_imoocpods_crd.yaml"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-# Test modules are imported by path; what they share is imported from the project's root.
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
-from tests.unit.plugins import kube_server as stand_in  # found by the path above
+from tests.unit.plugins import kube_server as stand_in
 
 if TYPE_CHECKING:
     from tests.unit.plugins.kube_server import KubeServer

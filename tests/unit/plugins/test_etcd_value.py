@@ -9,6 +9,8 @@ import pytest
 from ansible.module_utils import etcd_cbor, etcd_report, etcd_value
 from ansible.module_utils.etcd_reader import Entry
 
+from tests.unit.plugins import etcd_samples as samples
+
 # Vectors of RFC 8949, appendix A
 CBOR: list[tuple[str, Any]] = [
     ("00", 0),
@@ -23,7 +25,11 @@ CBOR: list[tuple[str, Any]] = [
     ("fb3ff199999999999a", 1.1),
     ("6449455446", "IETF"),
     ("62c3bc", "\u00fc"),
-    ("4401020304", "AQIDBA=="),
+    ("4401020304", "\x01\x02\x03\x04"),  # Kubernetes writes text as byte strings
+    ("d64401020304", "AQIDBA=="),  # and bytes under the tag of "expected conversion to Base64"
+    ("d54401fffeff", "Af_-_w"),
+    ("d74401fffeff", "01fffeff"),
+    ("41ff", "\ufffd"),
     ("83010203", [1, 2, 3]),
     ("8301820203820405", [1, [2, 3], [4, 5]]),
     ("a26161016162820203", {"a": 1, "b": [2, 3]}),
@@ -40,25 +46,30 @@ def test_cbor(data: str, value: Any) -> None:
     assert etcd_cbor.decode(bytes.fromhex(data)) == value
 
 
-@pytest.mark.parametrize("data", ["", "18", "6449", "83", "9f01", "ff", "1c", "0000", "e0", "1f"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            "",
+            "18",
+            "6449",
+            "83",
+            "9f01",
+            "ff",
+            "1c",
+            "0000",
+            "e0",
+            "1f",
+            "61ff",
+            "9bffffffffffffffff",
+        ),
+        *("7f01ff", "5f6161ff", "5f5f4161ffff", "f97e00", "f97c00", "81" * 5000 + "00"),
+    ],
+    ids=lambda data: data[:20],
+)
 def test_broken_cbor_is_a_value_error(data: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         etcd_cbor.decode(bytes.fromhex(data))
-
-
-def envelope(api_version: str, kind: str, body: bytes = b"\x0a\x01x") -> bytes:
-    """Return a built-in object as the API server stores it."""
-
-    def field(number: int, data: bytes) -> bytes:
-        length, size = b"", len(data)
-        while size > 0x7F:
-            length += bytes([size & 0x7F | 0x80])
-            size >>= 7
-        return bytes([number << 3 | 2]) + length + bytes([size]) + data
-
-    type_meta = field(1, api_version.encode()) + field(2, kind.encode())
-    rest = field(3, b"") + field(4, b"")
-    return b"k8s\x00" + field(1, type_meta) + field(2, body) + rest
 
 
 def test_json_is_shown() -> None:
@@ -72,27 +83,36 @@ def test_cbor_is_shown() -> None:
     assert etcd_value.decode("/registry/a/b", raw).value == {"a": 1}
 
 
-def test_of_protobuf_the_type_is_told() -> None:
-    raw = envelope("apps/v1", "Deployment", b"x" * 300)
-    decoded = etcd_value.decode("/registry/deployments/a/b", raw)
-    assert (decoded.encoding, decoded.api_version, decoded.kind) == (
-        "protobuf",
-        "apps/v1",
-        "Deployment",
-    )
-    assert decoded.value is None
-
-
 def test_of_an_encrypted_value_provider_and_key_are_told() -> None:
     decoded = etcd_value.decode("/registry/secrets/a/b", b"k8s:enc:secretbox:v1:key2:\x00\xffdata")
-    assert decoded.note == "by secretbox (v1), key key2"
+    assert decoded.note == "encrypted by secretbox, key key2"
     assert decoded.value is None
+
+
+def test_a_key_manager_tells_its_version() -> None:
+    decoded = etcd_value.decode("/registry/secrets/a/b", b"k8s:enc:kms:v2:vault:\x00")
+    assert decoded.note == "encrypted by kms v2, key vault"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"k8s:enc:", b"k8s:enc:sesame", b"k8s:enc:aescbc:v1:" + b"x" * 999]
+)
+def test_of_an_odd_encrypted_value_no_byte_is_told(raw: bytes) -> None:
+    assert etcd_value.decode("/registry/a/b", raw).note == "encrypted, by what is not told"
 
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b"\x00\x01", b"{broken", b"k8s\x00\x0a\xff", b"k8s\x00\x08\x01", b"\xd9\xd9\xf7\x83"],
-    ids=["empty", "binary", "json", "protobuf too short", "protobuf wire type", "cbor"],
+    [
+        *(b"", b"\x00\x01", b"{broken", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": "\xff"}'),
+        *(b"[" * 100_000, b"[" * 300 + b"]" * 300),
+        *(b"k8s\x00\x0a\xff", b"k8s\x00\x08\x01", b"k8s\x00\x0b", b"k8s\x00" + b"\xff" * 20),
+        b"\xd9\xd9\xf7\x83",
+        samples.envelope("v1", "Pod", b"\x0a\x7f"),
+        samples.envelope("v1", "Pod", b"\x0a\x02\x0a\x03abc"),
+        samples.envelope("v1", "Pod", b"\x0a\x05\x42\x03\x08\xff\x7f\x0a"),
+    ],
+    ids=lambda raw: repr(raw[:20]),
 )
 def test_what_cannot_be_decoded_is_said_to_be_unknown(raw: bytes) -> None:
     decoded = etcd_value.decode("/registry/a/b", raw)
@@ -100,7 +120,21 @@ def test_what_cannot_be_decoded_is_said_to_be_unknown(raw: bytes) -> None:
     assert decoded.note
 
 
-SECRET = {"apiVersion": "v1", "kind": "Secret", "data": {"password": "c2VzYW1l"}}
+def test_half_a_character_is_replaced() -> None:
+    assert etcd_value.decode("/registry/a/b", b'{"a": "\\ud83d!"}').value == {"a": "\ufffd!"}
+
+
+# Data of a Secret in protobuf: one key, "password", and its value.
+SESAME = samples.field(1, b"password") + samples.field(2, b"sesame")
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "x", "annotations": {"kubectl": '{"data":{"password":"c2VzYW1l"}}'}},
+    "data": {"password": "c2VzYW1l"},
+    "stringData": {"password": "sesame"},
+    "type": "Opaque",
+    "foreign": "sesame",
+}
 
 
 @pytest.mark.parametrize(
@@ -109,15 +143,37 @@ SECRET = {"apiVersion": "v1", "kind": "Secret", "data": {"password": "c2VzYW1l"}
         ("/registry/secrets/a/b", json.dumps(SECRET).encode()),
         ("/elsewhere/a/b", json.dumps(SECRET).encode()),
         ("/registry/secrets/a/b", json.dumps({"data": {"password": "c2VzYW1l"}}).encode()),
-        ("/registry/secrets/a/b", envelope("v1", "Secret", b"c2VzYW1l")),
+        ("/registry/secrets/a/b", json.dumps({"data": "c2VzYW1l"}).encode()),
+        ("/registry/secrets/a/b", json.dumps(["c2VzYW1l"]).encode()),
+        ("/registry/secrets/a/b", samples.envelope("v1", "Secret", samples.field(2, SESAME))),
+        ("/elsewhere/a/b", samples.envelope("v1", "Secret", samples.field(2, SESAME))),
+        ("/registry/secrets/a/b", samples.envelope("v9", "Odd", samples.field(2, SESAME))),
         ("/registry/secrets/a/b", b"k8s:enc:aescbc:v1:k:c2VzYW1l"),
         ("/registry/secrets/a/b", b"{c2VzYW1l"),
+        ("/registry/secrets/a/b", b"c2VzYW1l"),
     ],
-    ids=["json", "by its kind", "by its key", "protobuf", "encrypted", "broken"],
+    ids=lambda part: repr(part)[:40],
 )
 def test_nothing_of_a_secret_is_told(key: str, raw: bytes) -> None:
-    entry = Entry(key, 1, 1, 1, 0, raw)
-    assert "c2VzYW1l" not in json.dumps(etcd_report.describe(entry))
+    entry = etcd_report.describe(Entry(key, 1, 1, 1, 0, raw))
+    assert not any(
+        word in json.dumps(entry) + etcd_report.document(entry) for word in ("c2VzYW1l", "sesame")
+    )
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        json.dumps(SECRET).encode(),
+        samples.envelope("v1", "Secret", samples.field(2, SESAME) + samples.field(3, b"Opaque")),
+    ],
+    ids=["json", "protobuf"],
+)
+def test_of_a_secret_keys_and_sizes_are_told(raw: bytes) -> None:
+    decoded = etcd_value.decode("/registry/secrets/a/b", raw)
+    assert decoded.value["data"] == {"password": "6 bytes"}
+    assert decoded.value["type"] == "Opaque"
+    assert decoded.note == "of a Secret only keys and sizes are shown"
 
 
 def test_the_table_is_aligned() -> None:
@@ -128,13 +184,14 @@ def test_the_table_is_aligned() -> None:
     ]
 
 
-def test_documents_are_yaml_without_managed_fields() -> None:
-    value = {"kind": "X", "metadata": {"name": "x", "managedFields": [{}]}, "spec": {"n": 1}}
+def test_documents_are_yaml_as_kubectl_shows_it() -> None:
+    value = {"spec": {"n": 1}, "kind": "X", "metadata": {"name": "x", "managedFields": [{}]}}
+    value["status"] = value["spec"]
     entries = [etcd_report.describe(Entry("/registry/x", 5, 60, 2, 0, as_json(value)))]
-    entries.append(etcd_report.describe(Entry("/registry/secrets/a/b", 1, 1, 1, 0, as_json({}))))
+    entries.append(etcd_report.describe(Entry("/registry/secrets/a/b", 1, 1, 1, 0, b"k8s:enc:")))
     assert etcd_report.documents(entries) == (
-        "# /registry/x\nkind: X\nmetadata:\n  name: x\nspec:\n  n: 1\n"
-        "---\n# /registry/secrets/a/b\n# a Secret is not shown\n"
+        "# /registry/x\nkind: X\nmetadata:\n  name: x\nspec:\n  n: 1\nstatus:\n  n: 1\n"
+        "---\n# /registry/secrets/a/b\n# encrypted, by what is not told\n"
     )
 
 

@@ -1,0 +1,115 @@
+"""A control plane of processes, read as a cluster on nodes is: by `kubectl exec` in an etcd pod.
+
+There are no nodes, so the pod is an object only, and kubectl a stand-in that runs the command here.
+All else is real: etcd, etcdctl, API server.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import kube_discovery
+from ansible.module_utils.etcd_reader import EtcdReader
+from ansible.module_utils.kube_client import KindNotServed, KubeClient
+from support.control_plane import ControlPlane
+
+NAMESPACE = "sample"
+SERVED = 30.0  # seconds until a definition's kind is served; it takes one on a quiet machine
+
+KUBECTL = """#!{python}
+import os, sys
+command = sys.argv[sys.argv.index("--") + 1:]
+os.execv({programs!r} + "/" + command[0], command)
+"""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The API, and what reads the etcd below it."""
+
+    plane: ControlPlane
+    client: KubeClient
+    kubectl: Path
+
+    @classmethod
+    @contextmanager
+    def of(cls, plane: ControlPlane, programs: Path) -> Iterator[Cluster]:
+        """Return a running control plane as a cluster."""
+        kubectl = plane.folder / "kubectl"
+        kubectl.write_text(KUBECTL.format(python=sys.executable, programs=str(programs)))
+        kubectl.chmod(0o755)
+        with KubeClient.from_kubeconfig(str(plane.folder / "admin.kubeconfig")) as client:
+            cluster = cls(plane, client, kubectl)
+            cluster._show_etcd()
+            yield cluster
+
+    @property
+    def reader(self) -> EtcdReader:
+        """Reads as the module does."""
+        kubeconfig = str(self.plane.folder / "admin.kubeconfig")
+        return EtcdReader(self.client, str(self.kubectl), kubeconfig, None)
+
+    def apply(self, obj: dict[str, Any]) -> None:
+        """Apply an object, as soon as its kind is served; in the tests' namespace if in any."""
+        obj["metadata"].setdefault("namespace", NAMESPACE)
+        deadline = time.monotonic() + SERVED
+        while True:
+            try:
+                self.client.apply(obj, "samples")
+                return
+            except KindNotServed:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def objects(self) -> Iterator[dict[str, Any]]:
+        """Yield all that the API shows, in every version."""
+        for resource in kube_discovery.resources(self.client):
+            if "list" in resource.verbs:
+                yield from self.client.list(resource.path)
+
+    def _show_etcd(self) -> None:
+        """Make the pod that kubeadm would have made of etcd's manifest."""
+        command = ["etcd", f"--listen-client-urls={self.plane.etcd_url}"]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "etcd",
+                "namespace": "kube-system",
+                "labels": {"component": "etcd", "tier": "control-plane"},
+            },
+            "spec": {
+                "nodeName": "none",
+                "containers": [{"name": "etcd", "image": "etcd", "command": command}],
+            },
+        }
+        self.client.apply(pod, "samples")
+        path = f"{self.client.path_of(pod)}/status"
+        running = {"status": {"phase": "Running"}}
+        self.client.request("PATCH", path, running, None, "application/merge-patch+json")
+
+
+def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Yield where two objects differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in sorted(one.keys() | other.keys()):
+            yield from differences(
+                one.get(name, "absent"), other.get(name, "absent"), f"{path}.{name}"
+            )
+    elif isinstance(one, Sequence) and isinstance(other, Sequence) and len(one) == len(other):
+        if isinstance(one, str) or isinstance(other, str):
+            if one != other:
+                yield f"{path}: {one!r} is not {other!r}"
+            return
+        for index, (mine, theirs) in enumerate(zip(one, other, strict=True)):
+            yield from differences(mine, theirs, f"{path}[{index}]")
+    elif json.dumps(one) != json.dumps(other):
+        yield f"{path}: {one!r} is not {other!r}"

@@ -1,8 +1,0 @@
-"""Let tests import the project's benchmarks from its root."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
