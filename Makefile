@@ -42,7 +42,7 @@ status: $(inventory) .venv/installed  ## Say how it is: one screen, status.json,
 down: $(inventory) .venv/installed  ## Remove what `up` made (images and engine stay: ARGS='-e down_images=true -e down_engine=true')
 	$(call playbook,playbooks/down.yml)
 
-etcd: $(inventory) .venv/installed  ## Show what etcd holds: ARGS='-e etcd_query_prefix=/registry/pods/'
+etcd: $(inventory) .venv/installed  ## Show what etcd holds, decoded: ARGS='-e etcd_query_name=pods'
 	$(call playbook,playbooks/etcd.yml)
 
 run: export KUBECONFIG ?= state/$(ENV)/kubeconfig

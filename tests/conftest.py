@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import ansible.module_utils
+from hypothesis import HealthCheck, settings
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PLUGINS = _ROOT / "plugins"
@@ -20,3 +21,7 @@ for _kind in ("filter", "callback", "modules", "action"):
     sys.path.insert(0, str(_PLUGINS / _kind))
 sys.path.insert(0, str(_ROOT))
 importlib.invalidate_caches()
+
+# A busy machine is no reason to fail.
+settings.register_profile("plugins", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("plugins")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-# Where the API server keeps a resource under another name than its own.
-# https://github.com/kubernetes/kubernetes/blob/master/pkg/kubeapiserver/default_storage_factory_builder.go
-_RENAMED = {"minions": "nodes", "services/specs": "services", "services/endpoints": "endpoints"}
+from ansible.module_utils.etcd_names import RENAMED
+
+_RESOURCES = {folder: name.partition(".")[0] for name, folder in RENAMED.items()}
 
 
 def by_kind(keys: Iterable[str]) -> list[tuple[str, int]]:
@@ -19,5 +19,5 @@ def by_kind(keys: Iterable[str]) -> list[tuple[str, int]]:
 def _resource(key: str) -> str:
     """Return the resource of `/<prefix>/[<group>/]<resource>/…`; a group's name has a dot."""
     first, second = [*key.split("/")[2:4], "", ""][:2]
-    path = f"{first}/{second}" if "." in first or f"{first}/{second}" in _RENAMED else first
-    return _RENAMED.get(path, path)
+    path = f"{first}/{second}" if "." in first or f"{first}/{second}" in _RESOURCES else first
+    return _RESOURCES.get(path, path)

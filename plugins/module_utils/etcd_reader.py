@@ -1,25 +1,29 @@
 """Read keys of a cluster's etcd, by etcdctl inside the etcd pod, through the API server.
 
 So it works wherever the kubeconfig leads, and with the certificates that etcd itself uses.
-Invariant: only reads. All prefixes are read in one transaction, so they belong to one revision.
+Invariant: only reads, in one transaction and one exec, so all belong to one revision.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
+import io
+import os
+import select
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible.module_utils.etcd_answer import Answer
+from ansible.module_utils.etcd_question import EtcdError, Question
 from ansible.module_utils.kube_client import JsonObject, KubeClient
 
 NAMESPACE = "kube-system"
 SELECTOR = "component=etcd,tier=control-plane"  # how kubeadm labels its static pods
-PREFIX = re.compile(r"/[^\s\"'\\`]*")
-TIMEOUT = 30  # seconds
+BUFFER = 1 << 20  # bytes
 
 CERTIFICATES = {  # etcd's own flags, and etcdctl's for the same files
     "--trusted-ca-file": "--cacert",
@@ -27,48 +31,78 @@ CERTIFICATES = {  # etcd's own flags, and etcdctl's for the same files
     "--key-file": "--key",
 }
 
-
-class EtcdError(Exception):
-    """etcd cannot be read; the message says what was tried, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One key as etcd holds it; ``raw`` is empty where only keys were asked for."""
-
-    key: str
-    create_revision: int
-    mod_revision: int
-    version: int
-    lease: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What was found under the prefixes at ``revision``; ``total`` counts what a limit left out."""
-
-    pod: str
-    revision: int
-    total: int
-    entries: tuple[Entry, ...]
+# What to do about some words of kubectl's and etcdctl's.
+CURES = {
+    "has been compacted": "the API server lets go of what is older than five minutes; "
+    "ask for a later revision, or for none",
+    "future revision": "etcd has not come so far; ask for an earlier revision, or for none",
+    "executable file not found": "the etcd image has no etcdctl; run an image of etcd that has, "
+    "as those of kubeadm do",
+    "too large": "it is more than etcd sends at once; ask for less with a limit",
+    "exceeded": "etcd does not answer; look at: kubectl -n kube-system logs -l component=etcd",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class EtcdReader:
-    """Reads through ``client``'s cluster; kubectl is told the same kubeconfig and context."""
+    """Reads through ``client``'s cluster; kubectl is told the same kubeconfig and context.
+
+    ``patience`` is for how many seconds nothing may come.
+    """
 
     client: KubeClient
     kubectl: str
     kubeconfig: str
     context: str | None
-    timeout: int = TIMEOUT
+    patience: float = 30
 
-    def read(self, prefixes: list[str], limit: int = 0, keys_only: bool = False) -> Reading:
-        """Return up to ``limit`` keys (0: all) below each prefix. Errors: EtcdError, KubeError."""
+    @contextmanager
+    def read(self, question: Question) -> Iterator[Answer]:
+        """Give the answer while it comes; it must be read to its end. Errors: EtcdError, KubeError.
+
+        When the context is left without an error, the answer was whole.
+        """
+        stdin = question.transaction()
         pod = self._pod()
-        output = self._etcdctl(pod, transaction(prefixes, limit, keys_only))
-        return parse(pod["metadata"]["name"], output)
+        if not Path(self.kubectl).is_file():
+            raise EtcdError(
+                f"no kubectl at {self.kubectl}; run: ansible-playbook site.yml --tags images"
+            )
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(
+                self._command(pod), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+            )
+            try:
+                answer = self._answer(process, stdin)
+                yield answer
+                if not (code := process.wait(self.patience)) and not answer.revision:
+                    raise EtcdError(f"etcdctl in {_name(pod)} gave no answer")
+            except EtcdError as error:  # an answer that is cut short has a reason
+                if process.wait(self.patience):
+                    raise _failed(pod, errors) from error
+                raise
+            except (TimeoutError, subprocess.TimeoutExpired):
+                raise EtcdError(
+                    f"etcdctl in {_name(pod)} did not answer within {self.patience:g} s; "
+                    "look at: kubectl -n kube-system logs -l component=etcd"
+                ) from None
+            finally:
+                process.kill()
+                process.wait()
+                for pipe in filter(None, (process.stdin, process.stdout)):
+                    pipe.close()
+            if code:
+                raise _failed(pod, errors)
+
+    def _answer(self, process: subprocess.Popen[bytes], stdin: str) -> Answer:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both were asked for")
+        try:
+            process.stdin.write(stdin.encode())
+            process.stdin.close()
+        except BrokenPipeError:  # it ended already, and what it said will be told
+            raise EtcdError("etcdctl did not listen") from None
+        return Answer(io.BufferedReader(_Patient(process.stdout.fileno(), self.patience), BUFFER))
 
     def _pod(self) -> JsonObject:
         """Return a running etcd pod; any member of the cluster answers for all."""
@@ -82,26 +116,39 @@ class EtcdReader:
             "keeps its etcd elsewhere, or it is not up; look at: kubectl -n kube-system get pods"
         )
 
-    def _etcdctl(self, pod: JsonObject, stdin: str) -> bytes:
-        if not Path(self.kubectl).is_file():
-            raise EtcdError(
-                f"no kubectl at {self.kubectl}; run: ansible-playbook site.yml --tags images"
-            )
+    def _command(self, pod: JsonObject) -> list[str]:
         context = ["--context", self.context] if self.context else []
         command = [self.kubectl, "--kubeconfig", self.kubeconfig, *context]
-        seconds = self.timeout
-        command += [f"--request-timeout={seconds}s", "--namespace", NAMESPACE, "exec", "--stdin"]
-        command += [pod["metadata"]["name"], "--container", "etcd", "--", *etcdctl(pod)]
-        try:
-            done = subprocess.run(
-                command, input=stdin.encode(), capture_output=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise EtcdError(f"etcdctl did not answer within {seconds} s: {command}") from None
-        if done.returncode:  # stdout may hold values, so only stderr is told
-            told = done.stderr.decode(errors="replace").strip()
-            raise EtcdError(f"etcdctl in {pod['metadata']['name']} failed: {told}")
-        return done.stdout
+        command += ["--namespace", NAMESPACE, "exec", "--stdin", _name(pod)]
+        return [*command, "--container", "etcd", "--", *etcdctl(pod)]
+
+
+class _Patient(io.RawIOBase):
+    """A pipe on which nothing may come for so many seconds, and no longer."""
+
+    def __init__(self, descriptor: int, patience: float) -> None:
+        self._descriptor = descriptor
+        self._patience = patience
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not select.select([self._descriptor], [], [], self._patience)[0]:
+            raise TimeoutError
+        return os.readv(self._descriptor, [buffer])
+
+
+def _name(pod: JsonObject) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _failed(pod: JsonObject, errors: Any) -> EtcdError:
+    """Return what kubectl and etcdctl said, and what to do; stdout, which may hold values, not."""
+    errors.seek(0)
+    told = errors.read().decode(errors="replace").strip()
+    cure = next((cure for words, cure in CURES.items() if words in told), "")
+    return EtcdError(f"etcdctl in {_name(pod)} failed: {told}" + (f"\n{cure}" if cure else ""))
 
 
 def etcdctl(pod: JsonObject) -> list[str]:
@@ -114,43 +161,4 @@ def etcdctl(pod: JsonObject) -> list[str]:
     )
     endpoint = flags.get("--listen-client-urls", "https://127.0.0.1:2379").split(",")[0]
     files = [f"{ours}={flags[theirs]}" for theirs, ours in CERTIFICATES.items() if theirs in flags]
-    return ["etcdctl", f"--endpoints={endpoint}", *files, "txn", "--write-out=json"]
-
-
-def transaction(prefixes: list[str], limit: int, keys_only: bool) -> str:
-    """Return a transaction of reads in etcdctl's language: no compares, gets, no alternative."""
-    for prefix in prefixes:
-        if not PREFIX.fullmatch(prefix):
-            raise EtcdError(
-                f"not a prefix of keys: {prefix!r}; give one like /registry/pods/ without blanks, "
-                "quotes and backslashes"
-            )
-    options = f" --limit={limit}" if limit else ""
-    options += " --keys-only" if keys_only else ""
-    gets = [f"get {prefix} --prefix{options}" for prefix in dict.fromkeys(prefixes)]
-    return "\n".join(["", *gets, "", "", ""])
-
-
-def parse(pod: str, output: bytes) -> Reading:
-    """Return the answer to a transaction; a key below two of the prefixes comes once."""
-    try:
-        answer: dict[str, Any] = json.loads(output)
-    except ValueError as error:
-        raise EtcdError(f"etcdctl in {pod} gave no JSON: {error}") from error
-    ranges = [row["Response"]["response_range"] for row in answer.get("responses") or []]
-    entries = {entry.key: entry for part in ranges for entry in map(_entry, part.get("kvs") or [])}
-    left_out = sum(part.get("count", 0) - len(part.get("kvs") or []) for part in ranges)
-    return Reading(
-        pod, answer["header"]["revision"], len(entries) + left_out, tuple(entries.values())
-    )
-
-
-def _entry(row: dict[str, Any]) -> Entry:
-    return Entry(
-        key=base64.b64decode(row["key"]).decode(errors="replace"),
-        create_revision=row["create_revision"],
-        mod_revision=row["mod_revision"],
-        version=row["version"],
-        lease=row.get("lease", 0),
-        raw=base64.b64decode(row.get("value", "")),
-    )
+    return ["etcdctl", f"--endpoints={endpoint}", *files, "txn", "--write-out=protobuf"]

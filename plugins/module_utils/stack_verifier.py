@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible.module_utils import etcd_value, kube_evidence, stack_checks
+from ansible.module_utils.etcd_question import Question, Range
 from ansible.module_utils.etcd_reader import EtcdReader
 from ansible.module_utils.kube_client import JsonObject, JsonObjects, KubeClient
 
@@ -114,7 +115,8 @@ class Verifier:
 
     def _etcd(self) -> tuple[list[str], str]:
         key = self._stack.etcd_key
-        entries = [entry for entry in self._reader.read([key]).entries if entry.key == key]
+        with self._reader.read(Question((Range.key(key),))) as answer:
+            entries = list(answer)
         if not entries:
             return [f"etcd has no key {key}"], ""
         decoded = etcd_value.decode(key, entries[0].raw)

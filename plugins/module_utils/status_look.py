@@ -19,6 +19,7 @@ from typing import Any
 from ansible.module_utils import etcd_kinds, operator_metrics, status_objects, timings
 from ansible.module_utils.engine_client import Engine
 from ansible.module_utils.engine_facts import read_engine
+from ansible.module_utils.etcd_question import Question, Range
 from ansible.module_utils.etcd_reader import EtcdReader
 from ansible.module_utils.images_state import RECORD as IMAGES
 from ansible.module_utils.kind_nodes import CLUSTER_LABEL, NODE_ROLES, ROLE_LABEL
@@ -175,17 +176,18 @@ def _etcd(place: Place) -> Facts:
     """Return how many keys there are of each kind, and those of our own type."""
     with place.client() as client:
         reader = EtcdReader(client, place.kubectl, place.kubeconfig, place.context, _ANSWER)
-        reading = reader.read(["/"], keys_only=True)
+        with reader.read(Question((Range.prefix("/"),), keys_only=True)) as answer:
+            entries = list(answer)
     return {
-        "revision": reading.revision,
-        "keys": reading.total,
+        "revision": answer.revision,
+        "keys": answer.total,
         "kinds": [
             {"kind": kind, "keys": keys}
-            for kind, keys in etcd_kinds.by_kind(entry.key for entry in reading.entries)
+            for kind, keys in etcd_kinds.by_kind(entry.key for entry in entries)
         ],
         "own": [
             {"key": entry.key, "revision": entry.mod_revision, "writes": entry.version}
-            for entry in reading.entries
+            for entry in entries
             if _OWN_KEYS.match(entry.key)
         ],
     }

@@ -108,7 +108,8 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.changes import Change, as_data
-from ansible.module_utils.etcd_reader import EtcdError, EtcdReader
+from ansible.module_utils.etcd_question import EtcdError
+from ansible.module_utils.etcd_reader import EtcdReader
 from ansible.module_utils.kube_client import KindNotServed, KubeClient, KubeError, KubeUnreachable
 from ansible.module_utils.kube_config import KubeConfigError, KubeConfigMissing
 from ansible.module_utils.stack_verifier import Stack, Verifier, VerifyFailed

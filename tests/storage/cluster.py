@@ -6,16 +6,21 @@ All else is real: etcd, etcdctl, API server.
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 from ansible.module_utils import kube_discovery
+from ansible.module_utils.etcd_answer import Answer, Entry
+from ansible.module_utils.etcd_question import MOST_RANGES, Question, Range
 from ansible.module_utils.etcd_reader import EtcdReader
 from ansible.module_utils.kube_client import KindNotServed, KubeClient
 from support.control_plane import ControlPlane
@@ -56,6 +61,30 @@ class Cluster:
         kubeconfig = str(self.plane.folder / "admin.kubeconfig")
         return EtcdReader(self.client, str(self.kubectl), kubeconfig, None)
 
+    def entries(self, *prefixes: str) -> list[Entry]:
+        """Return what etcd holds below prefixes."""
+        return self.ask(Question(tuple(map(Range.prefix, prefixes))))[0]
+
+    def ask(self, question: Question) -> tuple[list[Entry], Answer]:
+        """Return an answer whole."""
+        with self.reader.read(question) as answer:
+            return list(answer), answer
+
+    def etcd(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return what etcd itself answers, in whose JSON keys and values are Base64."""
+        url = f"{self.plane.etcd_url}/v3/{path}"
+        request = Request(url, json.dumps(body).encode())  # noqa: S310  # on this machine
+        with urlopen(request, timeout=30) as answer:  # noqa: S310
+            told: dict[str, Any] = json.load(answer)
+            return told
+
+    def put(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Store keys and values, past the API server, as many at once as etcd takes."""
+        rest = iter(pairs)
+        while some := list(islice(rest, MOST_RANGES)):
+            puts = [{"requestPut": {"key": _64(key), "value": _64(value)}} for key, value in some]
+            self.etcd("kv/txn", {"success": puts})
+
     def apply(self, obj: dict[str, Any]) -> None:
         """Apply an object, as soon as its kind is served; in the tests' namespace if in any."""
         obj["metadata"].setdefault("namespace", NAMESPACE)
@@ -95,6 +124,10 @@ class Cluster:
         path = f"{self.client.path_of(pod)}/status"
         running = {"status": {"phase": "Running"}}
         self.client.request("PATCH", path, running, None, "application/merge-patch+json")
+
+
+def _64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:

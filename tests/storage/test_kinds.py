@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import etcd_report, etcd_types, etcd_value
-from ansible.module_utils.etcd_reader import Entry
+from ansible.module_utils.etcd_answer import Entry
 
 from tests.storage.cluster import Cluster, differences
 
@@ -54,7 +54,7 @@ def test_every_stored_object_is_decoded_to_what_the_api_shows(cluster: Cluster) 
 
 
 def test_custom_resources_stored_as_cbor_are_decoded(cbor_cluster: Cluster) -> None:
-    (entry,) = cbor_cluster.reader.read(["/registry/example.com/odds/"]).entries
+    (entry,) = cbor_cluster.entries("/registry/example.com/odds/")
     assert etcd_value.decode(entry.key, entry.raw).encoding == "cbor"
     _compare(cbor_cluster)
 
@@ -63,7 +63,7 @@ def _compare(cluster: Cluster) -> set[str]:
     """Compare all that is stored with all that is shown; return the kinds there are."""
     shown, seen = _by_uid(cluster), set()
     findings: list[str] = []
-    for entry in cluster.reader.read(["/registry/"]).entries:
+    for entry in cluster.entries("/registry/"):
         decoded = etcd_value.decode(entry.key, entry.raw)
         uid = (decoded.value or {}).get("metadata", {}).get("uid")
         if uid is None:

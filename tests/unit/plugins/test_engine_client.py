@@ -43,6 +43,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer an exec with two frames, and everything else with a conflict."""
+        # An answer to half a request is a broken pipe to who is still sending.
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if self.path == "/containers/c/exec":
             self.answer(201, b'{"Id": "e"}')
         elif self.path == "/exec/e/start":

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils import etcd_protobuf, etcd_report, etcd_types, etcd_value
-from ansible.module_utils.etcd_reader import Entry
+from ansible.module_utils.etcd_answer import Entry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,4 +105,4 @@ def test_whatever_is_stored_can_be_told(raw: bytes) -> None:
     entry = etcd_report.describe(Entry("/registry/x/y", 1, 1, 1, 0, raw))
     json.dumps(entry, allow_nan=False).encode()
     assert "value" in entry or "note" in entry or not raw
-    yaml.load(etcd_report.document(entry).encode(), Loader=yaml.CSafeLoader)
+    yaml.load("\n".join(etcd_report.documents([entry])).encode(), Loader=yaml.CSafeLoader)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils import etcd_cbor, etcd_report, etcd_value
-from ansible.module_utils.etcd_reader import Entry
+from ansible.module_utils.etcd_answer import Entry
 
 from tests.unit.plugins import etcd_samples as samples
 
@@ -156,9 +156,8 @@ SECRET = {
 )
 def test_nothing_of_a_secret_is_told(key: str, raw: bytes) -> None:
     entry = etcd_report.describe(Entry(key, 1, 1, 1, 0, raw))
-    assert not any(
-        word in json.dumps(entry) + etcd_report.document(entry) for word in ("c2VzYW1l", "sesame")
-    )
+    told = json.dumps(entry) + "".join(etcd_report.documents([entry]))
+    assert not any(word in told for word in ("c2VzYW1l", "sesame"))
 
 
 @pytest.mark.parametrize(
@@ -174,25 +173,6 @@ def test_of_a_secret_keys_and_sizes_are_told(raw: bytes) -> None:
     assert decoded.value["data"] == {"password": "6 bytes"}
     assert decoded.value["type"] == "Opaque"
     assert decoded.note == "of a Secret only keys and sizes are shown"
-
-
-def test_the_table_is_aligned() -> None:
-    entry = Entry("/registry/x", 5, 60, 2, 0, as_json({"kind": "X"}))
-    assert etcd_report.table([etcd_report.describe(entry)]) == [
-        "KEY          KIND  ENCODING  SIZE  CREATED  MODIFIED  VERSION  LEASE",
-        "/registry/x  X     json      13    5        60        2        -",
-    ]
-
-
-def test_documents_are_yaml_as_kubectl_shows_it() -> None:
-    value = {"spec": {"n": 1}, "kind": "X", "metadata": {"name": "x", "managedFields": [{}]}}
-    value["status"] = value["spec"]
-    entries = [etcd_report.describe(Entry("/registry/x", 5, 60, 2, 0, as_json(value)))]
-    entries.append(etcd_report.describe(Entry("/registry/secrets/a/b", 1, 1, 1, 0, b"k8s:enc:")))
-    assert etcd_report.documents(entries) == (
-        "# /registry/x\nkind: X\nmetadata:\n  name: x\nspec:\n  n: 1\nstatus:\n  n: 1\n"
-        "---\n# /registry/secrets/a/b\n# encrypted, by what is not told\n"
-    )
 
 
 def as_json(obj: Any) -> bytes:
