@@ -61,7 +61,7 @@ def _decode(raw: bytes) -> Decoded:
         return Decoded(encoding, note="neither JSON, CBOR, nor Kubernetes' protobuf")
     value = etcd_json.decode(raw) if encoding == "json" else etcd_cbor.decode(raw)
     if not isinstance(value, dict):
-        return Decoded(encoding, value=value)
+        return Decoded(encoding, value=value, note="it holds null" if value is None else "")
     api_version, kind = value.get("apiVersion", ""), value.get("kind", "")
     return Decoded(encoding, str(api_version), str(kind), value)
 

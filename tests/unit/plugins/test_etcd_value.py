@@ -83,6 +83,10 @@ def test_cbor_is_shown() -> None:
     assert etcd_value.decode("/registry/a/b", raw).value == {"a": 1}
 
 
+def test_a_value_of_null_is_told_to_be_one() -> None:
+    assert etcd_value.decode("/registry/a/b", etcd_cbor.MAGIC + b"\xf6").note == "it holds null"
+
+
 def test_of_an_encrypted_value_provider_and_key_are_told() -> None:
     decoded = etcd_value.decode("/registry/secrets/a/b", b"k8s:enc:secretbox:v1:key2:\x00\xffdata")
     assert decoded.note == "encrypted by secretbox, key key2"
