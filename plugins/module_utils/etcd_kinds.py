@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from ansible.module_utils.etcd_names import RENAMED
 
-_RESOURCES = {folder: name.partition(".")[0] for name, folder in RENAMED.items()}
+_RESOURCES: dict[str, str] = {folder: name.partition(".")[0] for name, folder in RENAMED.items()}
 
 
 def by_kind(keys: Iterable[str]) -> list[tuple[str, int]]:
