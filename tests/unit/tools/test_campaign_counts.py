@@ -75,6 +75,5 @@ def test_the_page_is_held_to_the_report(now: str, said: list[str]) -> None:
     assert campaign_counts.differences(page(), campaign_counts.read(now)) == said
 
 
-@pytest.mark.parametrize("name", ["campaign", "long campaign"])
-def test_the_page_of_failures_has_counts(name: str) -> None:
-    assert campaign_counts.shown(PAGE.read_text(), name)["crash"] > 0
+def test_the_page_of_failures_has_counts() -> None:
+    assert campaign_counts.shown(PAGE.read_text(), "campaign")["crash"] > 0
