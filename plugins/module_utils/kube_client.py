@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -23,7 +24,7 @@ from ansible.module_utils import kube_config
 JsonObject = dict[str, Any]
 JsonObjects = list[JsonObject]
 
-APPLY = "application/apply-patch+yaml"  # JSON is YAML
+APPLY = "application/apply-patch+yaml"  # JSON is YAML, but see _encoded
 PAGE = 500
 BUSY = (429, 503)
 BUSY_RETRIES = 5
@@ -211,7 +212,7 @@ class KubeClient:
         """Send one request; on a kept connection that the server closed meanwhile, once more."""
         pairs = {key: value for key, value in (query or {}).items() if value is not None}
         url = f"{self._prefix}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
-        payload = None if body is None else json.dumps(body).encode()
+        payload = None if body is None else _encoded(body)
         headers = {**self._headers, **({"Accept": accept} if accept else {})}
         if payload is not None:
             headers["Content-Type"] = content_type or "application/json"
@@ -263,3 +264,16 @@ def _decode(raw: bytes) -> JsonObject:
     except ValueError:
         value = None
     return value if isinstance(value, dict) else {"message": raw[:500].decode(errors="replace")}
+
+
+_NOT_RAW = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+def _encoded(body: JsonObject) -> bytes:
+    r"""Return the body as JSON that is YAML too.
+
+    YAML knows no pairs of escapes as JSON has them for an emoji (`\ud83d\ude00`), so characters
+    stand for themselves; except those that YAML takes for line breaks or does not allow.
+    """
+    text = json.dumps(body, ensure_ascii=False)
+    return _NOT_RAW.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
+
 JsonObject = dict[str, Any]
 
 RESOURCES = {
@@ -131,7 +133,11 @@ def serving(server: KubeServer) -> Iterator[str]:
 
         def _any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            # As the API server: what is applied is YAML, to which JSON is almost a subset.
+            is_yaml = self.headers.get("Content-Type", "").endswith("yaml")
+            read = yaml.safe_load if is_yaml else json.loads
+            body = read(self.rfile.read(length).decode()) if length else None
+            json.dumps(body, ensure_ascii=False).encode()  # half a pair is no character: fail
             status, answer = server.answer(self.command, self.path, body)
             payload = json.dumps(answer).encode()
             self.send_response(status)

@@ -35,6 +35,16 @@ def test_all_requests_share_one_connection(kube_api: Any) -> None:
     assert kube_api.server.connections == 1
 
 
+def test_every_character_is_applied_as_it_is(kube_api: Any) -> None:
+    texts = ["naïve 中文 \U0001f600", 'a "\\ud83d" \\ \n\t\r', "\x7f\x85\u2028\u2029\ufeff\uffff\0"]
+    wanted = config_map("x") | {"data": {f"k{n}": text for n, text in enumerate(texts)}}
+    with KubeClient.from_kubeconfig(kube_api.kubeconfig) as client:
+        client.apply(wanted, "me")
+        stored = client.get(MAP.format("x"))
+    assert stored is not None
+    assert stored["data"] == wanted["data"]
+
+
 def test_discovery_is_asked_once_per_version(kube_api: Any) -> None:
     with KubeClient.from_kubeconfig(kube_api.kubeconfig) as client:
         paths = {client.path_of(config_map(name)) for name in ("x", "y")}
