@@ -91,7 +91,7 @@ def on_another_port(_: Environment) -> None:
     with contextlib.closing(docker.from_env(timeout=60)) as client:
         old = client.containers.get(REGISTRY)
         image, labels = str(old.attrs["Image"]), dict(old.labels)
-        old.remove(force=True)
+        old.remove(v=True, force=True)
     command = [
         *("docker", "run", "--detach", "--name", REGISTRY, "--network", "kind"),
         *("--restart", "always", "--publish", "127.0.0.1:5999:5000"),

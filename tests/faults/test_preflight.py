@@ -50,7 +50,7 @@ def container(
     try:
         yield foreign
     finally:
-        foreign.remove(force=True)
+        foreign.remove(v=True, force=True)
 
 
 @contextlib.contextmanager

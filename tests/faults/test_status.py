@@ -204,7 +204,7 @@ def test_what_hangs_is_not_waited_for(
 def test_a_lost_registry_is_told_and_cured(
     environment: Environment, engine: docker.DockerClient
 ) -> None:
-    engine.containers.get(f"imooc-{environment.name}-registry").remove(force=True)
+    engine.containers.get(f"imooc-{environment.name}-registry").remove(v=True, force=True)
     taken = eventually(lambda: status(environment), lambda seen: len(seen.problems) == 1)
     assert taken.run.code == 2
     assert taken.problems == [f"there is no registry imooc-{environment.name}-registry"]

@@ -86,7 +86,7 @@ def test_operator_image_is_small_and_has_no_shell(stack: Stack) -> None:
         with pytest.raises(Exception, match="/bin/sh"):
             container.start()
     finally:
-        container.remove(force=True)
+        container.remove(v=True, force=True)
     config = stack.engine.images.get(image).attrs["Config"]
     assert config["User"].partition(":")[0] not in {"", "0", "root"}
     assert any(key.startswith("org.opencontainers.image.") for key in config["Labels"])
