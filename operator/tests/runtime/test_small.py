@@ -51,6 +51,19 @@ async def test_in_parallel_ends_all_before_it_raises() -> None:
     assert now() < 1.1
 
 
+@pytest.mark.parametrize("after", [0.5, 1.005], ids=["the first runs", "only others run"])
+@virtual_time
+async def test_in_parallel_leaves_nothing_behind_when_it_is_cancelled(after: float) -> None:
+    work = Work()
+    batch = asyncio.create_task(in_parallel(range(5), work))
+    await asyncio.sleep(after)
+    batch.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batch
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert work.ended == [0][: int(after)]
+
+
 class Watch:
     """An informer as health sees it."""
 

@@ -24,7 +24,7 @@ async def slow_start(items: Sequence[T], act: Callable[[T], Awaitable[None]]) ->
 
 
 async def in_parallel(items: Sequence[T], act: Callable[[T], Awaitable[None]]) -> None:
-    """Act on all items at once; raise the first failure when all have ended."""
+    """Act on all of one item or more at once; raise the first failure when all have ended."""
     loop = asyncio.get_running_loop()
     # The first needs no task of its own: this one is free.
     others = [loop.create_task(_outcome(act, item)) for item in items[1:]]
