@@ -103,16 +103,28 @@ class Tally:
         try:
             await job()
         except Exception as error:
-            reason = " ".join(str(error).split())[:300] or type(error).__name__
-            self.failures.append({"plan": plan, "run": what, "reason": reason})
+            self._note(plan, what, error)
         else:
             self.passed[plan] += 1
+
+    def fail(self, plan: str, what: str, error: Exception) -> None:
+        """Count a run that has failed."""
+        self.runs[plan] += 1
+        self._note(plan, what, error)
+
+    def _note(self, plan: str, what: str, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        self.failures.append({"plan": plan, "run": what, "reason": reason})
 
 
 async def crashes(arena: Arena, tally: Tally, workloads: Sequence[str]) -> None:
     """End the peer at each write of each workload."""
     for name in workloads:
-        expected, writes = await without_faults(arena, name)
+        try:
+            expected, writes = await without_faults(arena, name)
+        except AssertionError as error:
+            tally.fail(f"crash: {name}", "without faults", error)
+            continue
         await side_by_side(
             [
                 partial(

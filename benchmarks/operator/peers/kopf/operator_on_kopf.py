@@ -37,6 +37,8 @@ class State:
 
 
 states: dict[str, State] = {}
+owners: dict[str, str] = {}
+"""By uid of a pod the uid of the ImoocPod that had it last: who loses a pod must hear of it."""
 
 
 @kopf.on.startup()
@@ -80,19 +82,31 @@ async def changed(uid: str, memo: kopf.Memo, pods_of: Any, imoocpods: Any, **_: 
 
 @kopf.on.event("", "v1", "pods")
 async def pod_changed(
-    meta: kopf.Meta, memo: kopf.Memo, pods_of: Any, imoocpods: Any, logger: Any, **_: Any
+    type: str | None,
+    uid: str,
+    meta: kopf.Meta,
+    memo: kopf.Memo,
+    pods_of: Any,
+    imoocpods: Any,
+    logger: Any,
+    **_: Any,
 ) -> None:
-    if (owner := controller(meta)) is None:
-        return
-    # Unlike the handlers above, those of events are not tried again by kopf.
-    for attempt in itertools.count():
-        try:
-            await reconcile(owner["uid"], memo.session, pods_of, imoocpods)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            logger.warning("%s: trying again", error)
-            await asyncio.sleep(min(30, 0.05 * 2**attempt))
-        else:
-            return
+    owner = controller(meta)
+    concerned = {owners.pop(uid, None)}
+    if owner is not None:
+        concerned.add(owner["uid"])
+        if type != "DELETED":
+            owners[uid] = owner["uid"]
+    for owner_uid in concerned - {None}:
+        # Unlike the handlers above, those of events are not tried again by kopf.
+        for attempt in itertools.count():
+            try:
+                await reconcile(owner_uid, memo.session, pods_of, imoocpods)
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                logger.warning("%s: trying again", error)
+                await asyncio.sleep(min(30, 0.05 * 2**attempt))
+            else:
+                break
 
 
 @kopf.on.event(GROUP, VERSION, PLURAL)
