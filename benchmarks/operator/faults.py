@@ -218,6 +218,8 @@ def main() -> int:
     parser.add_argument("--peers", default=",".join(PROCESSES), metavar="A,B")
     parser.add_argument("--quick", action="store_true", help="one plan of each; nothing is kept")
     options = parser.parse_args()
+    # SIGTERM unwinds like Ctrl-C does, so that no process is left behind.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     chosen = options.peers.split(",")
     for peer in PEERS:
         if peer.name in chosen:
