@@ -73,8 +73,8 @@ class Cluster:
     def etcd(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Return what etcd itself answers, in whose JSON keys and values are Base64."""
         url = f"{self.plane.etcd_url}/v3/{path}"
-        request = Request(url, json.dumps(body).encode())  # noqa: S310  # on this machine
-        with urlopen(request, timeout=30) as answer:  # noqa: S310
+        request = Request(url, json.dumps(body).encode())  # noqa: S310 - on this machine
+        with urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
             told: dict[str, Any] = json.load(answer)
             return told
 
@@ -96,7 +96,7 @@ class Cluster:
             except KindNotServed:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two looks
 
     def objects(self) -> Iterator[dict[str, Any]]:
         """Yield all that the API shows, in every version."""

@@ -113,7 +113,7 @@ def test_every_field_of_every_kind_is_decoded(upstream: Path) -> None:
 def test_damaged_values_are_told_and_no_more(upstream: Path) -> None:
     """Neither a crash nor a hang, and memory that does not grow; IMOOC_FUZZ=1000000 for longer."""
     values = [path.read_bytes() for path in sorted((upstream / "HEAD").glob("*.pb"))]
-    chance = random.Random(INPUTS)  # noqa: S311  # the same inputs each time, not a secret
+    chance = random.Random(INPUTS)  # noqa: S311 - the same inputs each time, not a secret
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(INPUTS):
         raw = bytearray(chance.choice(values))
