@@ -101,6 +101,34 @@ def test_surplus_is_deleted_by_uid_and_not_twice(told: Told) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("wished", "then"),
+    [
+        pytest.param(3, ["update status"], id="they follow a newer spec"),
+        pytest.param(1, ["delete pods"] * 2, id="they are wrong"),
+    ],
+)
+@virtual_time
+async def test_before_a_surplus_that_came_back_is_deleted_the_spec_is_asked_for(
+    wished: int, then: list[str]
+) -> None:
+    """A second leader makes pods; our watch of ImoocPods has told nothing since `replicas: 1`."""
+    world = World(3)
+    await world.pass_()
+    world.scale(1)
+    await world.pass_()
+    assert world.api.asked() == ["delete pods"] * 2 + ["update status"], "no doubt yet"
+    world.scale(wished, "pods")
+    (pod,) = world.store.all("pods", "")
+    for name in ("a", "b"):
+        meta = {**pod["metadata"], "name": name}
+        world.store.create("pods", "default", {**pod, "metadata": meta})
+    world.catch_up("pods")
+    await world.pass_()
+    assert world.api.asked() == ["get imoocpods", *then]
+    assert len(world.pods()) == wished
+
+
 @virtual_time
 async def test_finished_pods_are_told_of_and_cleaned_up_before_others_are_made() -> None:
     world = World(2)

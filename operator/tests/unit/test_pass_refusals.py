@@ -100,6 +100,29 @@ async def test_a_delete_that_is_refused_is_looked_into(error: ApiError) -> None:
     assert world.cr()["status"]["replicas"] == 0
 
 
+@pytest.mark.parametrize("name_taken", [True, False], ids=["another of its name", "let go"])
+@virtual_time
+async def test_a_pod_that_is_no_longer_ours_is_asked_after_once(name_taken: bool) -> None:
+    world = World(1)
+    await world.pass_()
+    world.scale(0, "imoocpods")
+    (name,) = world.pods()
+
+    def change(request: Request) -> None:
+        if name_taken:
+            world.store.delete("pods", "default", name, {})
+            world.store.create("pods", "default", {"metadata": {"name": name}})
+        else:
+            owners: Object = {"metadata": {"ownerReferences": None}}
+            world.store.patch("pods", "default", name, owners, "")
+            raise Conflict("w", 409)
+
+    world.api.before["delete pods"] = change
+    assert await world.pass_() == Result()
+    assert world.api.asked() == ["delete pods", "get pods", "update status"]
+    assert world.pods() == [name]
+
+
 @pytest.mark.parametrize("error", [AlreadyExists("w", 409)])
 @virtual_time
 async def test_a_name_said_to_exist_that_does_not_is_tried_again(error: ApiError) -> None:

@@ -94,6 +94,7 @@ class Reconciler:
         self._taken: dict[Key, set[str]] = {}
         self._outdated: set[Key] = set()
         self._said: dict[Key, tuple[int, float]] = {}
+        self._trimmed: dict[Key, int] = {}
 
     async def reconcile(self, key: Key) -> Result:
         """Act until the plan is empty; raise what the controller should retry."""
@@ -108,6 +109,9 @@ class Reconciler:
                 return Result()
             if self._contradicted(key, actions):
                 return Result(requeue_after=TRUCE)
+            if self._undone(key, observed, actions):
+                await self._refresh(key)
+                continue
             try:
                 if await self._act(key, observed, actions):
                     return Result()
@@ -124,6 +128,7 @@ class Reconciler:
         if observed.cr is None:
             self._taken.pop(key, None)
             self._said.pop(key, None)
+            self._trimmed.pop(key, None)
         return observed
 
     async def _report(self, key: Key, failure: Failure) -> None:
@@ -156,6 +161,8 @@ class Reconciler:
         if deletes:
             await in_parallel(deletes, self._delete)
             self._tell(cr, replaced([act.pod for act in deletes if act.why == "finished"]))
+            if _trims(deletes):
+                self._trimmed[key] = cr.generation
         if creates and cr.spec is not None:
             template = PodTemplate(cr, cr.spec, self._pod_image)
             await slow_start(creates, lambda action: self._create(key, template, action.name))
@@ -209,6 +216,8 @@ class Reconciler:
                 self.pods.forget(known)
             return
         pod = self._learn_pod(answer)
+        if pod is None and known is not None:
+            self.pods.forget(known)  # let go, or followed by a pod that no ImoocPod controls
         cr = self.crs.get(key)
         if cr is not None and (pod is None or pod.owner_uid != cr.uid):
             self._taken.setdefault(key, set()).add(name)
@@ -259,6 +268,16 @@ class Reconciler:
             and _gist(actions[0].status) == said
         )
 
+    def _undone(self, key: Key, observed: Observed, actions: tuple[Action, ...]) -> bool:
+        """Return whether there is a surplus again that was deleted under this very spec.
+
+        Someone makes pods that our spec has no place for: a second leader, who may know a newer
+        one. Asking who is right ends what would else go on for as long as our watch is silent.
+        """
+        if observed.cr is None or not _trims(actions):
+            return False
+        return self._trimmed.pop(key, None) == observed.cr.generation
+
     def _tell(self, cr: ImoocPod, items: Iterable[News]) -> None:
         about = Reference(api.API_VERSION, api.KIND, cr.namespace, cr.name, cr.uid)
         for item in items:
@@ -269,6 +288,10 @@ class Reconciler:
         if pod is not None:
             self.pods.learn(pod, self._scope_of(pod.namespace))
         return pod
+
+
+def _trims(actions: Iterable[Action]) -> bool:
+    return any(isinstance(action, DeletePod) and action.why == "surplus" for action in actions)
 
 
 def _gist(status: ImoocPodStatus) -> int:
