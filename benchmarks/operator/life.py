@@ -41,7 +41,7 @@ class Sizes:
     """How much of everything."""
 
     owners: int = 1000
-    deletions: int = 200
+    deletions: int = 1000
     vanished: int = 900
     scaled: int = 100
     pods: int = 10_000

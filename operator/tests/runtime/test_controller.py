@@ -68,6 +68,27 @@ async def test_success_is_not_repeated() -> None:
 
 
 @virtual_time
+async def test_a_pass_that_asks_for_others_first_comes_after_those_that_wait() -> None:
+    order: list[str] = []
+
+    async def polite(key: str) -> Result:
+        order.append(key)
+        return Result(requeue_after=0) if order == ["a"] else Result()
+
+    registry = Registry()
+    controller = Controller("c", polite, registry, workers=1)
+    for key in ("a", "b", "c"):
+        controller.queue.add(key)
+    work = asyncio.ensure_future(controller.run())
+    await asyncio.sleep(0.001)
+    controller.queue.close()
+    await work
+    assert order == ["a", "b", "c", "a"]
+    asked = 'controller_runtime_reconcile_total{controller="c",result="requeue_after"}'
+    assert shown(registry)[asked] == 1
+
+
+@virtual_time
 async def test_every_pass_is_counted_and_timed_by_its_outcome() -> None:
     outcomes = Passes(Unreachable("x", sent=True), Result(requeue_after=5), Result(), TerminalError)
 

@@ -130,6 +130,15 @@ async def test_before_a_surplus_that_came_back_is_deleted_the_spec_is_asked_for(
 
 
 @virtual_time
+async def test_the_pods_of_others_come_before_a_status() -> None:
+    world = World(2)
+    assert await world.reconciler.reconcile(KEY) == Result(requeue_after=0)
+    assert world.api.asked() == ["create pods"] * 2
+    assert await world.reconciler.reconcile(KEY) == Result()
+    assert world.api.asked() == ["create pods"] * 2 + ["update status"]
+
+
+@virtual_time
 async def test_finished_pods_are_told_of_and_cleaned_up_before_others_are_made() -> None:
     world = World(2)
     await world.pass_()

@@ -23,7 +23,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a pass that ended well asks for."""
+    """What a pass that ended well asks for.
+
+    `requeue_after` is in seconds; after 0 the key comes back when those waiting had their turn.
+    """
 
     requeue_after: float | None = None
 
@@ -134,6 +137,7 @@ class Controller:
             )
         else:
             backoff.forget(key)
-            self._outcomes.inc(self.name, "requeue_after" if result.requeue_after else "success")
-            if result.requeue_after:
+            again = result.requeue_after is not None
+            self._outcomes.inc(self.name, "requeue_after" if again else "success")
+            if result.requeue_after is not None:
                 self.queue.add_after(key, result.requeue_after)

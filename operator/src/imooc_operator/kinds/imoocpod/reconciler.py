@@ -99,6 +99,7 @@ class Reconciler:
     async def reconcile(self, key: Key) -> Result:
         """Act until the plan is empty; raise what the controller should retry."""
         await self._settle(key)
+        acted = False
         for _ in range(ROUNDS):
             observed = self._observe(key)
             actions = plan(observed)
@@ -112,6 +113,10 @@ class Reconciler:
             if self._undone(key, observed, actions):
                 await self._refresh(key)
                 continue
+            only_status = isinstance(actions[0], SetStatus)
+            if acted and only_status:
+                return Result(requeue_after=0)  # others may lack pods, which matter more
+            acted = not only_status
             try:
                 if await self._act(key, observed, actions):
                     return Result()
