@@ -43,10 +43,17 @@ def facts(result: Mapping[str, Any]) -> str:
         "P10": f"{sizes['scaled']} objects scaled (P10)",
     }
     missing = ", ".join(result["missing"])
+    late = {
+        f"{peer}, {measure}: {why.partition(';')[0]}"
+        for lives in result["rounds"]
+        for peer, life in lives.items()
+        for measure, why in life.get("late", {}).items()
+    }
     return (
         f"Medians of {len(result['rounds'])} rounds; a ratio is the median of the rounds' own. "
         f"{', '.join(text for name, text in amounts.items() if name in result['measures'])}. "
         f"{f'Not in this run: {missing}. ' if missing else ''}"
+        f"{''.join(f'{text}. ' for text in sorted(late))}"
         f"{result['date'][:10]}, {machine['cpus']} CPUs, Linux {machine['kernel']}, "
         f"{versions['kubernetes']}, {versions['etcd']}, {versions['go']}, "
         f"Python {versions['python']}."

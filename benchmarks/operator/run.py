@@ -109,13 +109,14 @@ def measure(
     for workload in {peer.workload for peer in peers}:
         observers[workload].start(client)
     done: list[dict[str, Any]] = []
+    given_up: dict[str, set[str]] = {peer.name: set() for peer in peers}
     for number in range(1, rounds + 1):
         measured: dict[str, Any] = {}
         done.append(measured)
         for peer in peers if number % 2 else reversed(peers):
             if peer.name in ONCE and number > 1:
                 continue
-            here = wanted if number == 1 else wanted - FIRST_ROUND
+            here = (wanted if number == 1 else wanted - FIRST_ROUND) - given_up[peer.name]
             life = Life(
                 peer,
                 server,
@@ -132,6 +133,7 @@ def measure(
                 log = plane.folder / f"{peer.name}.log"
                 print(log.read_text()[-4000:] if log.exists() else "no log", file=sys.stderr)
                 raise
+            given_up[peer.name] |= measured[peer.name].get("late", {}).keys()
             say(peer.name, table.brief(measured[peer.name]))
             UNFINISHED.write_text(json.dumps(done))
     return done

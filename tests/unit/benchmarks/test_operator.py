@@ -228,7 +228,12 @@ def test_a_run_is_kept_raw_as_plots_and_in_the_page_with_what_is_missing(
         "measures": ["P1", "P2", "P6"],
         "missing": ["P5", "kopf"],
         "sizes": {**sizes, "pods": 10_000, "scaled": 5},
-        "rounds": [{"ours": life, "go10": {**life, "P1_s": 5.0}}],
+        "rounds": [
+            {
+                "ours": life,
+                "go10": {**life, "P1_s": 5.0, "late": {"P7": "not within 300 s: a pod; 1 owner"}},
+            }
+        ],
     }
 
     report.write(result)
@@ -243,6 +248,7 @@ def test_a_run_is_kept_raw_as_plots_and_in_the_page_with_what_is_missing(
     assert "0.80 go10 |" in text
     assert "operator/results/2026-11-24T2015-memory.svg" in text
     assert "1,000 objects of 3 pods each, 3 deletions (P2). Not in this run: P5, kopf." in text
+    assert " go10, P7: not within 300 s: a pod. " in text
     assert "(P5)" not in text, "of what was not measured no amount is told"
     english, chinese = (twins[language].read_text() for language in ("en", "zh"))
     assert "| | **ours** | controller-runtime |\n" in english
