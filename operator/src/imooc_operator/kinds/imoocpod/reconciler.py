@@ -50,8 +50,8 @@ RIGHTS = (
     Right(PODS, ("create", "delete", "get", "list", "watch")),
 )
 
-ROUNDS = 8
-"""Plans in one pass before the key goes to the back of the queue: pods, status, and some luck."""
+PLANS = 8
+"""Plans without an end, one after the other, before there is a pause: pods, status, some luck."""
 
 TRUCE = 1.0
 """Seconds until a status that somebody else has replaced is written again: a second leader that
@@ -95,36 +95,45 @@ class Reconciler:
         self._outdated: set[Key] = set()
         self._said: dict[Key, tuple[int, float]] = {}
         self._trimmed: dict[Key, int] = {}
+        self._plans: dict[Key, int] = {}
 
     async def reconcile(self, key: Key) -> Result:
-        """Act until the plan is empty; raise what the controller should retry."""
+        """Make and carry out one plan; raise what the controller should retry.
+
+        After the pods it is the turn of other keys, which may lack some: statuses come last.
+        """
         await self._settle(key)
-        acted = False
-        for _ in range(ROUNDS):
-            observed = self._observe(key)
-            actions = plan(observed)
-            if not actions:
-                return Result()
-            if self._dry_run:
-                log.info("plan", extra={"key": key, "actions": [str(act) for act in actions]})
-                return Result()
-            if self._contradicted(key, actions):
-                return Result(requeue_after=TRUCE)
+        observed = self._observe(key)
+        actions = plan(observed)
+        if not actions:
+            return self._ended(key)
+        if self._dry_run:
+            log.info("plan", extra={"key": key, "actions": [str(act) for act in actions]})
+            return Result()
+        if self._contradicted(key, actions):
+            return Result(requeue_after=TRUCE)
+        try:
             if self._undone(key, observed, actions):
                 await self._refresh(key)
-                continue
-            only_status = isinstance(actions[0], SetStatus)
-            if acted and only_status:
-                return Result(requeue_after=0)  # others may lack pods, which matter more
-            acted = not only_status
-            try:
-                if await self._act(key, observed, actions):
-                    return Result()
-            except (Forbidden, Invalid) as error:
-                if "NamespaceTerminating" in error.causes:
-                    raise TerminalError("the namespace is being deleted") from error
-                await self._report(key, _failure(error))
-                raise
+            elif await self._act(key, observed, actions):
+                return self._ended(key)
+        except (Forbidden, Invalid) as error:
+            if "NamespaceTerminating" in error.causes:
+                raise TerminalError("the namespace is being deleted") from error
+            await self._report(key, _failure(error))
+            raise
+        return self._again(key)
+
+    def _ended(self, key: Key) -> Result:
+        self._plans.pop(key, None)
+        return Result()
+
+    def _again(self, key: Key) -> Result:
+        made = self._plans.get(key, 0) + 1
+        if made < PLANS:
+            self._plans[key] = made
+            return Result(requeue_after=0)
+        del self._plans[key]
         return Result(requeue_after=1.0)
 
     def _observe(self, key: Key) -> Observed:
@@ -134,6 +143,7 @@ class Reconciler:
             self._taken.pop(key, None)
             self._said.pop(key, None)
             self._trimmed.pop(key, None)
+            self._plans.pop(key, None)
         return observed
 
     async def _report(self, key: Key, failure: Failure) -> None:
